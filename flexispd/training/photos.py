@@ -1,0 +1,82 @@
+"""
+Patches of finished photographs, cut at random and without decoding a file inside the loop.
+
+Photographs are decoded once into memory as 8-bit sRGB. The same seed gives the same patches.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from flexispd.errors import SetupError, displayable
+
+UInt8 = NDArray[np.uint8]
+
+VALIDATION_SHARE = 16
+"""Every sixteenth photograph, by name, is kept for validation and never trained on."""
+
+
+def load_photos(folder: Path) -> tuple[list[UInt8], list[UInt8]]:
+    """
+    All photographs below `folder` as (H, W, 3) R, G, B arrays: those to train on, and those kept for validation.
+
+    Raises:
+        SetupError: There are too few photographs to train on.
+    """
+    paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in {".jpg", ".jpeg", ".png"})
+    if len(paths) < VALIDATION_SHARE:
+        raise SetupError(
+            f"{displayable(folder)} holds {len(paths)} photographs, too few to train on.",
+            remedy=f"Name a folder with at least {VALIDATION_SHARE} JPEG or PNG photographs.",
+        )
+    photos = [_decode(path) for path in paths]
+    kept = photos[::VALIDATION_SHARE]
+    return [p for i, p in enumerate(photos) if i % VALIDATION_SHARE], kept
+
+
+def _decode(path: Path) -> UInt8:
+    image = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_COLOR)
+    if image is None:
+        raise SetupError(f"{displayable(path)} is not a photograph.", remedy="Remove it from the folder.")
+    return np.ascontiguousarray(image[:, :, ::-1])
+
+
+class PatchSampler:
+    """Cuts random square patches; half of them are the most detailed of a few candidates, because detail is scarce."""
+
+    candidates = 4
+
+    def __init__(self, photos: list[UInt8], edge_px: int, seed: int) -> None:
+        self.photos = [p for p in photos if min(p.shape[:2]) >= edge_px]
+        self.edge_px = edge_px
+        self.random = np.random.default_rng(seed)
+        area = np.array([p.shape[0] * p.shape[1] for p in self.photos], np.float64)
+        self.weights = np.sqrt(area) / np.sqrt(area).sum()
+
+    def batch(self, count: int) -> UInt8:
+        """`count` patches, shape (count, edge, edge, 3), randomly mirrored and turned."""
+        return np.stack([self._patch(detailed=i % 2 == 0) for i in range(count)])
+
+    def _patch(self, *, detailed: bool) -> UInt8:
+        photo = self.photos[self.random.choice(len(self.photos), p=self.weights)]
+        cuts = [self._cut(photo) for _ in range(self.candidates if detailed else 1)]
+        patch = max(cuts, key=_detail) if detailed else cuts[0]
+        patch = np.rot90(patch, self.random.integers(4))
+        return patch[:, ::-1] if self.random.random() < 0.5 else patch
+
+    def _cut(self, photo: UInt8) -> UInt8:
+        row = self.random.integers(photo.shape[0] - self.edge_px + 1)
+        column = self.random.integers(photo.shape[1] - self.edge_px + 1)
+        return photo[row : row + self.edge_px, column : column + self.edge_px]
+
+
+def _detail(patch: UInt8) -> float:
+    """Mean second difference of green: what interpolation finds difficult."""
+    green = patch[:, :, 1].astype(np.int16)
+    across = np.abs(2 * green[:, 1:-1] - green[:, :-2] - green[:, 2:])
+    along = np.abs(2 * green[1:-1] - green[:-2] - green[2:])
+    return float(across.mean() + along.mean())
