@@ -1,0 +1,33 @@
+"""What every test may use: where the camera files are, and a place for profiles that is nobody's home."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """
+    Folder of real camera files, `data` in the `shared` folder beside the checkout.
+
+    A checkout elsewhere does not have it, so a test that needs it skips; where continuous integration promises it
+    (CI=true), its absence is a failure, because a run that silently skipped proves nothing.
+    """
+    folder = REPOSITORY.parent / "shared" / "data"
+    if not folder.is_dir():
+        reason = f"the camera files are not here: no folder {folder}"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def user_configuration(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder in the place of ~/.config, so that profiles of whoever runs the tests stay out."""
+    folder = tmp_path_factory.mktemp("config")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(folder))
+    return folder
