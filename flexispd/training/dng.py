@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from fractions import Fraction
 
 import numpy as np
 
+from flexispd.decode.cfa import cell_of_planes
 from flexispd.decode.illuminants import ILLUMINANT_CCT_K
-from flexispd.types import CFA, FourPlanes, Mosaic, NoiseProfile, ShotInfo, UInt16
+from flexispd.types import FourPlanes, Mosaic, NoiseProfile, ShotInfo, UInt16
 
 # TIFF 6.0 field types: (code, struct letter, bytes)
 BYTE, ASCII, SHORT, LONG, RATIONAL, SRATIONAL, DOUBLE = 1, 2, 3, 4, 5, 10, 12
@@ -124,7 +125,7 @@ def _add_layout(image: _Directory, values: UInt16, mosaic: Mosaic, margins: Marg
     image.add(279, LONG, [values.size * 2])
     image.add(284, SHORT, [1])
     image.add(33421, SHORT, [2, 2])
-    image.add(33422, BYTE, _cell(mosaic.cfa, ("R", "G", "G", "B"), {"R": 0, "G": 1, "B": 2}))
+    image.add(33422, BYTE, cell_of_planes((0, 1, 1, 2), mosaic.cfa))
     image.add(50706, BYTE, [1, 4, 0, 0])  # DNGVersion
     image.add(50707, BYTE, [1, 1, 0, 0])  # DNGBackwardVersion
     if any(margins):
@@ -138,16 +139,8 @@ def _add_levels(image: _Directory, mosaic: Mosaic, table: UInt16 | None) -> None
         image.add(50714, RATIONAL, mosaic.black_level[:1])
     else:
         image.add(50713, SHORT, [2, 2])  # BlackLevelRepeatDim
-        planes = dict(zip(("R", "Gr", "Gb", "B"), mosaic.black_level, strict=True))
-        image.add(50714, RATIONAL, _cell(mosaic.cfa, ("R", "Gr", "Gb", "B"), planes))
+        image.add(50714, RATIONAL, cell_of_planes(mosaic.black_level, mosaic.cfa))
     image.add(50717, LONG, [min(mosaic.white_level)])
-
-
-def _cell(cfa: CFA, planes: Sequence[str], value_of: dict[str, float]) -> list[float]:
-    """Values of the four planes (R, Gr, Gb, B) in the order in which their sites stand in the 2x2 cell."""
-    row, column = cfa.value
-    sites = {(row, column): 0, (row, 1 - column): 1, (1 - row, column): 2, (1 - row, 1 - column): 3}
-    return [value_of[planes[sites[site]]] for site in ((0, 0), (0, 1), (1, 0), (1, 1))]
 
 
 def _add_identity(image: _Directory, shot: ShotInfo) -> None:
