@@ -5,7 +5,8 @@ Writing outputs so that a reader sees all of a file or none of it, and a power c
     2  all are renamed, in the order given                                          each rename is atomic
     3  the folders are synced                                                       else a power cut undoes renames
 
-An error in step 1 leaves nothing behind. Only a crash does, and its leftovers are known by their names.
+An error in step 1 leaves nothing behind, and one in step 2 nothing that was not there before. Only a crash leaves
+temporary files, and they are known by their names.
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ def publish_together(files: Sequence[tuple[Path, bytes]], *, replacing: Collecti
     """
     made: list[Path] = []
     staged: list[tuple[Path, Path]] = []
+    created: list[Path] = []
     folders = list(dict.fromkeys(target.parent for target, _ in files))
     try:
         for folder in folders:
@@ -58,8 +60,10 @@ def publish_together(files: Sequence[tuple[Path, bytes]], *, replacing: Collecti
         for temporary, target in staged:
             with _translated(target):
                 _appear(temporary, target, replace=target in replacing)
+                if target not in replacing:
+                    created.append(target)
     except BaseException:
-        _clean_up([temporary for temporary, _ in staged], made)
+        _clean_up([*(temporary for temporary, _ in staged), *created], made)
         raise
     for folder in folders:
         with _translated(folder):
@@ -146,10 +150,10 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _clean_up(temporaries: Sequence[Path], folders: Sequence[Path]) -> None:
-    for temporary in temporaries:
+def _clean_up(files: Sequence[Path], folders: Sequence[Path]) -> None:
+    for path in files:
         with suppress(OSError):
-            temporary.unlink()
+            path.unlink()
     for folder in reversed(folders):
         with suppress(OSError):  # not empty: somebody uses it, so it stays
             folder.rmdir()

@@ -1,0 +1,177 @@
+"""
+Whether an output may be written where it would go. Nothing of a photographer's own is ever replaced.
+
+A file is ours when it is a regular file whose content is exactly what a receipt beside it names. A picture that was
+retouched under our name is therefore no longer ours, and neither is a JPEG that a camera or another program happened
+to call `DSC1.natural.jpg`.
+
+    at the target's name                            without --overwrite      with --overwrite
+    nothing                                         written                  written
+    ours, same ingredients and settings             up to date, left alone   replaced
+    ours, other profile, weights or metadata        refused                  replaced
+    ours, but of another photograph                 refused                  refused
+    not ours, or changed since                      refused                  refused
+    a folder, a link, anything but a regular file   refused                  refused
+
+Another photograph is one whose raw differs in content and in path: cameras count from 9999 to 0001, and the second
+DSC_0001 must not take the place of the first. A raw that was merely moved, or copied again to the same place, is the
+same photograph.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from flexispd.errors import CaptureError, TransientError, displayable
+from flexispd.export.publish import publish_together
+from flexispd.export.receipt import Ingredients, Receipt, read_receipt, receipt_bytes, sha256_of
+from flexispd.profile import ExportParams
+
+_ELSEWHERE = "Move it away, or choose another outbox."
+_SHORTER = "Rename the capture, or choose an outbox elsewhere."
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Clearance:
+    """
+    What may be done about the outputs of one capture under one profile.
+
+    Attributes:
+        up_to_date: All is there already; there is nothing to do.
+        replacing: The files, receipt included, that exist and are to be replaced.
+        previous: The receipt as it stands, reduced to the files that are still there and unchanged.
+    """
+
+    up_to_date: bool
+    replacing: tuple[Path, ...]
+    previous: Receipt | None
+
+
+def may_replace(
+    targets: Mapping[Path, ExportParams], receipt_path: Path, ingredients: Ingredients, *, overwrite: bool
+) -> Clearance:
+    """
+    Decide by the table above, for all targets of one capture and profile together; they lie beside the receipt.
+
+    The receipt counts as an output: it is not replaced by one of other ingredients, as long as anything it describes is
+    there, unless `overwrite` is given. Targets of which some are missing are an interrupted run, and may be completed.
+    Raises CaptureError with the reason when anything may not be written, TransientError when a file cannot be read.
+    """
+    taken = [path for path in (*targets, receipt_path) if _exists(path)]
+    receipt = read_receipt(receipt_path)
+    if receipt is None and receipt_path in taken:
+        raise _not_ours(receipt_path)
+    standing = _standing(receipt, receipt_path.parent)
+    if standing is None:
+        if taken:
+            raise _not_ours(taken[0])
+        return Clearance(up_to_date=False, replacing=(), previous=None)
+    ours = {output.name for output in (*standing.outputs, *standing.earlier_outputs)}
+    for target in targets:
+        if target in taken and target.name not in ours:
+            raise _not_ours(target)
+    if ours:
+        _refuse_another_photograph(receipt_path.with_name(min(ours)), standing, ingredients)
+    current = {output.name: output.export for output in standing.outputs if standing.made_of(ingredients)}
+    complete = all(t.name in current and _same_export(current[t.name], params) for t, params in targets.items())
+    if not overwrite:
+        described = {output.name for output in standing.outputs}
+        for target, params in targets.items():
+            if target.name in ours and not (target.name in current and _same_export(current[target.name], params)):
+                raise _made_otherwise(target)
+        if described - current.keys():
+            raise _made_otherwise(receipt_path.with_name(min(described)))
+    return Clearance(up_to_date=complete and not overwrite, replacing=tuple(taken), previous=standing)
+
+
+def publish_with_receipt(
+    receipt: Receipt, receipt_path: Path, pictures: Mapping[Path, bytes], taken: Clearance
+) -> None:
+    """
+    Write the pictures and their receipt, all or none; errors as `publish_together`.
+
+    The receipt appears first. Were it last, a power cut between the two would leave a picture that nobody can prove to
+    be ours, and no later run could replace it.
+    """
+    files = [(receipt_path, receipt_bytes(receipt)), *pictures.items()]
+    publish_together(files, replacing=taken.replacing)
+
+
+def _standing(receipt: Receipt | None, folder: Path) -> Receipt | None:
+    """The receipt without the files that are gone or were changed."""
+    if receipt is None:
+        return None
+    contents = {
+        name: _content(folder / name) for name in {o.name for o in (*receipt.outputs, *receipt.earlier_outputs)}
+    }
+    return dataclasses.replace(
+        receipt,
+        outputs=tuple(o for o in receipt.outputs if contents[o.name] == o.sha256),
+        earlier_outputs=tuple(o for o in receipt.earlier_outputs if contents[o.name] == o.sha256),
+    )
+
+
+def _content(path: Path) -> str | None:
+    """SHA-256 of a regular file, None where there is none."""
+    try:
+        return sha256_of(path) if stat.S_ISREG(path.lstat().st_mode) else None
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def _exists(path: Path) -> bool:
+    """Whether there is a regular file. CaptureError for anything else that has the name."""
+    try:
+        mode = path.lstat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    if stat.S_ISREG(mode):
+        return True
+    kind = "a folder" if stat.S_ISDIR(mode) else "a symbolic link" if stat.S_ISLNK(mode) else "not a regular file"
+    raise CaptureError(f"{displayable(path)} is {kind}, where an output should go.", remedy=_ELSEWHERE)
+
+
+def _refuse_another_photograph(target: Path, receipt: Receipt, ingredients: Ingredients) -> None:
+    before, now = receipt.raw, ingredients.raw
+    if before.sha256 != now.sha256 and os.fsencode(before.path) != os.fsencode(now.path):
+        raise CaptureError(
+            f"{displayable(target)} is the picture of another photograph, {displayable(before.path)}.",
+            remedy="Choose another outbox, or delete it first.",
+        )
+
+
+def _same_export(one: ExportParams, other: ExportParams) -> bool:
+    if one.format == other.format != "jpeg":
+        return one.gps == other.gps  # quality and chroma mean nothing to the others
+    return one == other
+
+
+def _not_ours(path: Path) -> CaptureError:
+    return CaptureError(f"{displayable(path)} already exists and is not ours, or was changed since.", remedy=_ELSEWHERE)
+
+
+def _made_otherwise(path: Path) -> CaptureError:
+    return CaptureError(
+        f"{displayable(path)} already exists, made with other settings, weights or metadata.",
+        remedy="Give --overwrite to replace it.",
+    )
+
+
+def _unreadable(path: Path, error: OSError) -> TransientError | CaptureError:
+    if error.errno == errno.ENAMETOOLONG:
+        return CaptureError(f"The name {displayable(path)} is too long for the file system.", remedy=_SHORTER)
+    reason = os.strerror(error.errno) if error.errno else str(error)
+    return TransientError(
+        f"{displayable(path)} cannot be read: {reason}.",
+        remedy="Check its permissions and its disk, then run this again.",
+    )
