@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -18,6 +19,7 @@ import rawpy
 from flexispd.decode import cfa as phase
 from flexispd.decode.illuminants import D65_K
 from flexispd.decode.limits import check_area
+from flexispd.decode.tiff import shifted_black_cell
 from flexispd.decode.values import neutral_from, usable_matrix
 from flexispd.errors import CorruptRawError, TransientError, UnsupportedRawError
 from flexispd.types import CFA, ColorMatrix, FourPlanes, UInt16
@@ -69,7 +71,7 @@ def decode(data: bytes, name: str) -> RawFrame:
             raw.open_buffer(io.BytesIO(data))
             check_area(raw.sizes.raw_width, raw.sizes.raw_height, name, len(data))
             raw.unpack()
-            return _frame(raw, name)
+            return _frame(raw, shifted_black_cell(data), name)
     except (rawpy.LibRawError, rawpy.NotSupportedError, MemoryError) as error:
         _translate(error, name)
 
@@ -93,7 +95,7 @@ def _libraw_version() -> str:
     return ".".join(map(str, rawpy.libraw_version))
 
 
-def _frame(raw: rawpy.RawPy, name: str) -> RawFrame:
+def _frame(raw: rawpy.RawPy, black_cell: Sequence[float] | None, name: str) -> RawFrame:
     cell = _cell(raw, name)
     colors = raw.color_desc.decode("ascii", "replace")
     cfa = phase.from_letters("".join(colors[index] for index in cell))
@@ -104,6 +106,8 @@ def _frame(raw: rawpy.RawPy, name: str) -> RawFrame:
         raise CorruptRawError(f"{name} has a visible area of {values.shape}.", remedy=_COPY_AGAIN)
     planes = phase.planes_of_cell(cell, cfa)
     black = _four_of(raw.black_level_per_channel, planes)
+    if black_cell is not None:
+        black = phase.planes_of_cell(black_cell, cfa)
     white = _white_level(raw, planes, black)
     if any(high <= low for low, high in zip(black, white, strict=True)):
         raise CorruptRawError(f"{name} states a white level {white} below its black level {black}.", remedy=_COPY_AGAIN)
