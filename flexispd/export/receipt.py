@@ -24,17 +24,16 @@ from typing import Any
 import numpy as np
 
 from flexispd import __version__
+from flexispd.capture.formats import RECEIPT_MARK
 from flexispd.errors import CaptureError, TransientError, displayable
 from flexispd.profile import ExportParams, Profile
 from flexispd.types import Capture, Picture, ShotInfo
 
-SCHEMA = "flexispd-receipt/1"
+SCHEMA = f"{RECEIPT_MARK}1"
 """First field of every receipt. The number grows when an old reader would misunderstand."""
 
 RECEIPT_BYTES_MAX = 4 << 20
 """No receipt of ours comes near; a larger JSON file is somebody else's."""
-
-SNIFFED_BYTES = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,17 +187,6 @@ def read_receipt(path: Path) -> Receipt | None:
         return _from_json(json.loads(data))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, binascii.Error):
         return None
-
-
-def is_receipt(path: Path) -> bool:
-    """Whether the file starts like a receipt of ours: enough to know that it is no camera's metadata."""
-    try:
-        if not path.is_file():
-            return False
-        with path.open("rb") as file:
-            return f'"schema": "{SCHEMA.split("/")[0]}/'.encode() in file.read(SNIFFED_BYTES)
-    except OSError:
-        return False
 
 
 def sha256_of(path: Path) -> str:

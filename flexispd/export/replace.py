@@ -24,13 +24,13 @@ import dataclasses
 import errno
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from flexispd.errors import CaptureError, TransientError, displayable
 from flexispd.export.publish import publish_together
-from flexispd.export.receipt import Ingredients, Receipt, read_receipt, receipt_bytes, sha256_of
+from flexispd.export.receipt import Ingredients, OutputFile, Receipt, read_receipt, receipt_bytes, sha256_of
 from flexispd.profile import ExportParams
 
 _ELSEWHERE = "Move it away, or choose another outbox."
@@ -64,30 +64,29 @@ def may_replace(
     Raises CaptureError with the reason when anything may not be written, TransientError when a file cannot be read.
     """
     taken = [path for path in (*targets, receipt_path) if _exists(path)]
-    receipt = read_receipt(receipt_path)
-    if receipt is None and receipt_path in taken:
-        raise _not_ours(receipt_path)
-    standing = _standing(receipt, receipt_path.parent)
+    standing = _standing(read_receipt(receipt_path), receipt_path.parent)
+    ours = set[str]() if standing is None else {receipt_path.name, *_names(standing.outputs, standing.earlier_outputs)}
+    for path in taken:
+        if path.name not in ours:
+            raise CaptureError(
+                f"{displayable(path)} already exists and is not ours, or was changed since.", remedy=_ELSEWHERE
+            )
     if standing is None:
-        if taken:
-            raise _not_ours(taken[0])
         return Clearance(up_to_date=False, replacing=(), previous=None)
-    ours = {output.name for output in (*standing.outputs, *standing.earlier_outputs)}
-    for target in targets:
-        if target in taken and target.name not in ours:
-            raise _not_ours(target)
-    if ours:
-        _refuse_another_photograph(receipt_path.with_name(min(ours)), standing, ingredients)
-    current = {output.name: output.export for output in standing.outputs if standing.made_of(ingredients)}
-    complete = all(t.name in current and _same_export(current[t.name], params) for t, params in targets.items())
+    if len(ours) > 1:
+        _refuse_another_photograph(standing, ingredients)
+    made = {output.name: output.export for output in standing.outputs} if standing.made_of(ingredients) else {}
+    current = {t for t, params in targets.items() if t.name in made and _same_export(made[t.name], params)}
     if not overwrite:
-        described = {output.name for output in standing.outputs}
-        for target, params in targets.items():
-            if target.name in ours and not (target.name in current and _same_export(current[target.name], params)):
-                raise _made_otherwise(target)
-        if described - current.keys():
-            raise _made_otherwise(receipt_path.with_name(min(described)))
-    return Clearance(up_to_date=complete and not overwrite, replacing=tuple(taken), previous=standing)
+        stale = [t for t in targets if t in taken and t not in current]
+        orphaned = [receipt_path.with_name(name) for name in sorted(_names(standing.outputs) - made.keys())]
+        if stale or orphaned:
+            raise CaptureError(
+                f"{displayable([*stale, *orphaned][0])} already exists, made with other settings, weights or metadata.",
+                remedy="Give --overwrite to replace it.",
+            )
+    complete = len(current) == len(targets) and not overwrite
+    return Clearance(up_to_date=complete, replacing=tuple(taken), previous=standing)
 
 
 def publish_with_receipt(
@@ -107,14 +106,16 @@ def _standing(receipt: Receipt | None, folder: Path) -> Receipt | None:
     """The receipt without the files that are gone or were changed."""
     if receipt is None:
         return None
-    contents = {
-        name: _content(folder / name) for name in {o.name for o in (*receipt.outputs, *receipt.earlier_outputs)}
-    }
+    contents = {name: _content(folder / name) for name in _names(receipt.outputs, receipt.earlier_outputs)}
     return dataclasses.replace(
         receipt,
         outputs=tuple(o for o in receipt.outputs if contents[o.name] == o.sha256),
         earlier_outputs=tuple(o for o in receipt.earlier_outputs if contents[o.name] == o.sha256),
     )
+
+
+def _names(*outputs: Iterable[OutputFile]) -> set[str]:
+    return {output.name for group in outputs for output in group}
 
 
 def _content(path: Path) -> str | None:
@@ -141,11 +142,12 @@ def _exists(path: Path) -> bool:
     raise CaptureError(f"{displayable(path)} is {kind}, where an output should go.", remedy=_ELSEWHERE)
 
 
-def _refuse_another_photograph(target: Path, receipt: Receipt, ingredients: Ingredients) -> None:
-    before, now = receipt.raw, ingredients.raw
+def _refuse_another_photograph(standing: Receipt, ingredients: Ingredients) -> None:
+    before, now = standing.raw, ingredients.raw
     if before.sha256 != now.sha256 and os.fsencode(before.path) != os.fsencode(now.path):
+        name = min(_names(standing.outputs, standing.earlier_outputs))
         raise CaptureError(
-            f"{displayable(target)} is the picture of another photograph, {displayable(before.path)}.",
+            f"{displayable(name)} in the outbox is the picture of another photograph, {displayable(before.path)}.",
             remedy="Choose another outbox, or delete it first.",
         )
 
@@ -154,17 +156,6 @@ def _same_export(one: ExportParams, other: ExportParams) -> bool:
     if one.format == other.format != "jpeg":
         return one.gps == other.gps  # quality and chroma mean nothing to the others
     return one == other
-
-
-def _not_ours(path: Path) -> CaptureError:
-    return CaptureError(f"{displayable(path)} already exists and is not ours, or was changed since.", remedy=_ELSEWHERE)
-
-
-def _made_otherwise(path: Path) -> CaptureError:
-    return CaptureError(
-        f"{displayable(path)} already exists, made with other settings, weights or metadata.",
-        remedy="Give --overwrite to replace it.",
-    )
 
 
 def _unreadable(path: Path, error: OSError) -> TransientError | CaptureError:
