@@ -1,9 +1,9 @@
 """
 Stage 1: photographs are brought back to what a sensor counts, noise is added, and the network learns to take it away.
 
-The network sees stabilised values and the noise's deviation, so what it has to learn is the look of photographs, not the
-look of cameras. Signal: random gamma, exposure and white balance undone. Noise: Poisson photons and Gaussian read noise
-over the range of ISO 50 to 100,000 (slopes 6e-5 to 2.5e-2), a little different in each plane.
+The network sees stabilised values and the noise's deviation, so what it has to learn is the look of photographs, not
+the look of cameras. Signal: random gamma, exposure and white balance undone. Noise: Poisson photons and Gaussian read
+noise over the range of ISO 50 to 100,000 (slopes 6e-5 to 2.5e-2), a little different in each plane.
 """
 
 from __future__ import annotations

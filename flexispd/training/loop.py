@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import copy
 import math
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -114,7 +113,7 @@ def _save(path: Path, module: nn.Module, averaged: nn.Module, optimizer: torch.o
     temporary = path.with_name(path.name + ".tmp")
     state = {"step": step, "module": module.state_dict(), "averaged": averaged.state_dict()}
     torch.save({**state, "optimizer": optimizer.state_dict()}, temporary)
-    os.replace(temporary, path)
+    temporary.replace(path)
 
 
 def _restore(path: Path, module: nn.Module, averaged: nn.Module, optimizer: torch.optim.Optimizer) -> int:

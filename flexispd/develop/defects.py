@@ -1,0 +1,86 @@
+"""
+Hot and dead pixels, which long exposures at night have by the hundred: found and replaced before anything looks at
+them.
+
+A site is defective when it leaves the range of its eight neighbours of the same colour by more than noise can, and when
+the sites of other colours in its cell do not share the excess. The second condition spares stars and distant lamps,
+which the lens spreads over more than one site.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from flexispd.types import NoiseProfile
+
+SIGMAS = 8.0
+"""Deviations of the noise by which a defect leaves its neighbours' range."""
+
+BEYOND = 0.5
+"""And by which share of their highest (lowest) value: a hot pixel is not just the top of a texture."""
+
+SHARED = 0.2
+"""Share of the excess that other colours may show before it counts as light."""
+
+STRIP_ROWS = 64
+"""Rows looked at together, so that the neighbours of a site are still in the cache."""
+
+_NEIGHBORS = tuple((i, j) for i in (-1, 0, 1) for j in (-1, 0, 1) if i or j)
+
+
+def repair_defects(planes: Tensor, noise: NoiseProfile) -> int:
+    """
+    Replace defective sites of linear planes (4, h, w) in place by the median of their neighbours; returns how many.
+
+    All sites are judged before any is replaced, so the order of the search does not matter.
+    """
+    _, height, width = planes.shape
+    if min(height, width) < 3:
+        return 0
+    shot, read = (torch.tensor(n, device=planes.device)[:, None, None] for n in (noise.shot, noise.read))
+    around = functional.pad(planes[None], (1, 1, 1, 1), mode="reflect")[0]
+    found = []
+    for top in range(0, height, STRIP_ROWS):
+        strip = around[:, top : min(top + STRIP_ROWS, height) + 2]
+        suspects = _suspects(strip, shot, read)
+        suspects[:, 1] += top
+        found.append(suspects)
+    suspects = torch.cat(found)
+    if len(suspects) == 0:
+        return 0
+    plane, row, column = suspects.unbind(1)
+    neighbors = torch.stack([around[plane, row + 1 + i, column + 1 + j] for i, j in _NEIGHBORS])
+    middle = neighbors.sort(dim=0).values[3:5].mean(dim=0)
+    excess = planes[plane, row, column] - middle
+    shared = torch.stack([_excess(around, (plane + k) % 4, row, column) for k in (1, 2, 3)])
+    defective = (shared * excess.sign() < SHARED * excess.abs()).all(dim=0)
+    planes[plane[defective], row[defective], column[defective]] = middle[defective]
+    return int(defective.sum())
+
+
+def _suspects(strip: Tensor, shot: Tensor, read: Tensor) -> Tensor:
+    """(n, 3) plane, row, column of the sites of a strip (4, rows + 2, w + 2) that leave their neighbours' range."""
+    center = strip[:, 1:-1, 1:-1]
+    highest, lowest = _range(strip)
+    high = highest.clamp_min(0)
+    hot = center - highest > BEYOND * high + SIGMAS * torch.sqrt(shot * high + read)
+    low = lowest.clamp_min(0)
+    dead = lowest - center > BEYOND * low + SIGMAS * torch.sqrt(shot * low + read)
+    return (hot | dead).nonzero()
+
+
+def _range(strip: Tensor) -> tuple[Tensor, Tensor]:
+    """Highest and lowest of the eight neighbours of every inner site."""
+    left, middle, right = strip[..., :-2], strip[..., 1:-1], strip[..., 2:]
+    highest, lowest = torch.maximum(left, right), torch.minimum(left, right)
+    row_high, row_low = torch.maximum(highest, middle), torch.minimum(lowest, middle)
+    high = torch.maximum(torch.maximum(row_high[:, :-2], row_high[:, 2:]), highest[:, 1:-1])
+    return high, torch.minimum(torch.minimum(row_low[:, :-2], row_low[:, 2:]), lowest[:, 1:-1])
+
+
+def _excess(around: Tensor, plane: Tensor, row: Tensor, column: Tensor) -> Tensor:
+    """How far sites lie above the mean of their four nearest neighbours of the same colour."""
+    nearest = [around[plane, row + 1 + i, column + 1 + j] for i, j in ((-1, 0), (1, 0), (0, -1), (0, 1))]
+    return around[plane, row + 1, column + 1] - torch.stack(nearest).mean(dim=0)

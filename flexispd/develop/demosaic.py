@@ -1,0 +1,79 @@
+"""
+Stage 3, first half: from one colour at each site to three, at full resolution, with what has clipped put right before.
+
+The mosaic is white balanced first and encoded about like a display value: the network has learnt what edges look like
+there, and errors count as the eye counts them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor
+
+from flexispd.develop.networks.demosaic_unet import DemosaicUNet
+from flexispd.develop.tiling import Slices, Tile, Tiling, tiles
+
+TOE = 0.05
+"""Square root of the signal below which the encoding turns linear; keeps its slope at black finite."""
+
+CLIP_BEGINS = 0.90
+CLIP_ENDS = 0.99
+"""Shares of the white level between which a site counts as more and more clipped."""
+
+
+def encode(x: Tensor) -> Tensor:
+    """Linear to encoded: an odd square root with a linear toe; 0 stays 0, noise below black keeps its size."""
+    return torch.copysign(torch.sqrt(x.abs() + TOE**2) - TOE, x)
+
+
+def decode(y: Tensor) -> Tensor:
+    """The inverse of `encode`."""
+    return torch.copysign((y.abs() + TOE) ** 2 - TOE**2, y)
+
+
+def recover_highlights(planes: Tensor, gains: Tensor) -> Tensor:
+    """
+    White balance packed planes (4, h, w), guessing what clipped sites would have counted.
+
+    A clipped colour is at least at its clip level. Where others of its cell are brighter after white balance, so must
+    it have been, or the lamp would turn magenta: it rises to their mean. Where a whole cell is clipped nothing is
+    known of its colour and it becomes neutral, as bright as its brightest colour.
+
+    Args:
+        planes: Linear, 1 at the white level.
+        gains: White balance of R, Gr, Gb, B, shape (4,).
+    """
+    balanced = planes * gains[:, None, None]
+    red, green_r, green_b, blue = planes.unbind(0)
+    highest = torch.maximum(torch.maximum(red, blue), torch.maximum(green_r, green_b))
+    if not bool((highest > CLIP_BEGINS).any()):
+        return balanced
+    clipped = ((planes - CLIP_BEGINS) / (CLIP_ENDS - CLIP_BEGINS)).clamp(0, 1)
+    clipped = clipped * clipped * (3 - 2 * clipped)
+    red, green_r, green_b, blue = balanced.unbind(0)
+    green = (green_r + green_b) / 2
+    others = torch.stack([(green + blue) / 2, (red + blue) / 2, (red + blue) / 2, (red + green) / 2])
+    raised = torch.lerp(balanced, torch.maximum(balanced, others), clipped)
+    every = clipped.amin(dim=0)
+    return torch.lerp(raised, raised.amax(dim=0, keepdim=True).expand_as(raised), every)
+
+
+def demosaic(
+    balanced: Callable[[Slices], Tensor], size: tuple[int, int], network: DemosaicUNet, tiling: Tiling
+) -> Iterator[tuple[Tile, Tensor]]:
+    """
+    Tile by tile, the linear RGB of a frame: each tile with its (3, 2h, 2w) values at full resolution.
+
+    Tiles are asked for and handed out one at a time, so that what comes before and after works on them while they are
+    in the cache, and no frame of float RGB is ever held.
+
+    Args:
+        balanced: Gives the balanced planes (4, h, w) of a part of the frame, with 1 the brightest that they can be.
+        size: (h, w) of the whole frame in packed samples.
+    """
+    for tile in tiles(*size, tiling.edge, network):
+        encoded = encode(balanced(tile.around))[None].contiguous(memory_format=torch.channels_last)
+        rows, columns = (slice(2 * s.start, 2 * s.stop) for s in tile.core)
+        yield tile, decode(network(encoded)[0, :, rows, columns])

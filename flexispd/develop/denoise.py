@@ -1,0 +1,65 @@
+"""
+Stage 1: take the noise out of the mosaic, before anything mixes its sites.
+
+The network is asked once for the whole noise of a frame. How much of it is taken away, and of which kind, is a
+profile's choice and comes later, so two profiles of one frame share the network's work.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from flexispd.develop.anscombe import Anscombe
+from flexispd.develop.networks.denoise_unet import DenoiseUNet
+from flexispd.develop.tiling import Tiling, tiles
+from flexispd.profile import DenoiseParams
+from flexispd.types import NoiseProfile
+
+
+def network_level(params: DenoiseParams) -> float:
+    """
+    How much noise the network has to be told of, as a factor of its deviation; 0 when a profile keeps all noise.
+
+    A strength above 1 asks the network for more instead of extrapolating what it took away, which would carve.
+    """
+    strongest = max(params.luminance, params.chrominance)
+    return max(1.0, strongest) if strongest > 0 else 0.0
+
+
+def denoise(planes: Tensor, noise: NoiseProfile, level: float, network: DenoiseUNet, tiling: Tiling) -> Tensor:
+    """
+    The clean mosaic that the network sees behind a noisy one; linear planes (4, h, w), same scale, same size.
+
+    The network works on variance-stabilised values and is told the deviation of the noise in them, times `level`.
+    Level 0 gives `planes` themselves.
+    """
+    if level == 0:
+        return planes
+    shot, read = (torch.tensor(n, device=planes.device)[:, None, None] for n in (noise.shot, noise.read))
+    stable = Anscombe.of(shot * level**2, read * level**2)
+    clean = torch.empty_like(planes)
+    for tile in tiles(*planes.shape[1:], tiling.edge, network):
+        noisy = stable.forward(planes[(slice(None), *tile.around)])[None].contiguous(memory_format=torch.channels_last)
+        quiet = network(noisy, stable.deviation[None])[(0, slice(None), *tile.core)]
+        clean[(slice(None), *tile.inside)] = stable.inverse(quiet)
+    return clean
+
+
+def remove_noise(planes: Tensor, clean: Tensor, params: DenoiseParams, gains: Tensor) -> Tensor:
+    """
+    Planes with a share of their noise taken away: `luminance` of its grey part, `chrominance` of its coloured part.
+
+    Both 0 gives `planes` and both 1 gives `clean`, exactly. The grey part is the mean of a cell's four residuals after
+    white balance by `gains` (4,), so grain that stays is neutral in the finished picture. `clean` is what `denoise`
+    gave at the `network_level` of `params`.
+    """
+    level = network_level(params)
+    if level == 0:
+        return planes
+    luminance, chrominance = params.luminance / level, params.chrominance / level
+    if luminance == chrominance:
+        return clean if luminance == 1 else torch.lerp(planes, clean, luminance)
+    residual = clean - planes
+    gray = torch.einsum("c,chw->hw", gains / 4, residual) / gains[:, None, None]
+    return planes + chrominance * residual + (luminance - chrominance) * gray

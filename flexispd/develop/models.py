@@ -1,0 +1,117 @@
+"""The networks that a run needs, verified and on their device; loaded once, shared by all frames."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import TypeVar
+
+import torch
+from torch import nn
+
+from flexispd.develop.networks.demosaic_unet import DemosaicUNet
+from flexispd.develop.networks.denoise_unet import DenoiseUNet
+from flexispd.develop.networks.illuminant_net import IlluminantNet
+from flexispd.develop.networks.loader import load_into
+from flexispd.develop.networks.official2022 import ScNet1F
+from flexispd.develop.official import OfficialNetworks, load_networks
+from flexispd.errors import SetupError
+from flexispd.profile import Profile
+from flexispd.weights import ModelSet, model_set
+
+M = TypeVar("M", bound=nn.Module)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Networks:
+    """The three networks of one of our model sets, on one device."""
+
+    denoise: DenoiseUNet
+    light: IlluminantNet
+    demosaic: DemosaicUNet
+
+    def on(self, device: torch.device) -> Networks:
+        """The same networks on another device; these stay where they are."""
+        return Networks(*(copy.deepcopy(n).to(device) for n in (self.denoise, self.light, self.demosaic)))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Models:
+    """
+    Everything learned that a run needs.
+
+    Attributes:
+        device: Where the networks are.
+        ours: Model set -> its networks.
+        official: Model set -> the official networks of 2022.
+        weights: Model set -> stage -> SHA-256 of its weight file.
+    """
+
+    device: torch.device
+    ours: Mapping[str, Networks]
+    official: Mapping[str, OfficialNetworks]
+    weights: Mapping[str, Mapping[str, str]]
+    _elsewhere: dict[tuple[str, torch.device], Networks] = field(default_factory=dict)
+
+    def networks(self, model: str, device: torch.device) -> Networks:
+        """The networks of `model` on `device`, which is not `self.device` after memory ran out there."""
+        if device == self.device:
+            return self.ours[model]
+        key = (model, device)
+        if key not in self._elsewhere:
+            self._elsewhere[key] = self.ours[model].on(device)
+        return self._elsewhere[key]
+
+
+def load_models(profiles: Iterable[Profile], device: str = "auto") -> Models:
+    """
+    The networks of these profiles on "auto", "cpu" or "cuda"; auto is the GPU if there is one.
+
+    Raises:
+        SetupError: There is no such device, or the weights are missing or altered.
+    """
+    place = choose_device(device)
+    ours: dict[str, Networks] = {}
+    official: dict[str, OfficialNetworks] = {}
+    hashes: dict[str, dict[str, str]] = {}
+    for name in sorted({profile.model for profile in profiles}):
+        found = model_set(name)
+        hashes[name] = {entry.stage: entry.sha256 for entry in found.entries}
+        if any(entry.architecture == ScNet1F.architecture for entry in found.entries):
+            official[name] = load_networks(found, place)
+        else:
+            ours[name] = _load(found, place)
+    return Models(place, ours, official, hashes)
+
+
+def choose_device(name: str) -> torch.device:
+    """The device called "auto", "cpu" or "cuda". SetupError when it is not there."""
+    if name == "cpu" or (name == "auto" and not torch.cuda.is_available()):
+        return torch.device("cpu")
+    if not torch.cuda.is_available():
+        raise SetupError(
+            "There is no CUDA device that torch can use.",
+            remedy="Render with --device cpu, or install a driver and a CUDA build of torch.",
+        )
+    _exact_cuda()
+    return torch.device("cuda", 0)
+
+
+@cache
+def _exact_cuda() -> None:
+    """Keep float32 convolutions float32 on a GPU: TF32 has 10 bits of mantissa, a raw has 14."""
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = False
+
+
+def _load(found: ModelSet, device: torch.device) -> Networks:
+    def loaded(module: M, stage: str) -> M:
+        load_into(module, found.entry(stage))
+        module.eval().requires_grad_(False)
+        return module.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+
+    return Networks(
+        loaded(DenoiseUNet(), "denoise"), loaded(IlluminantNet(), "white-balance"), loaded(DemosaicUNet(), "demosaic")
+    )

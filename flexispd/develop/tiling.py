@@ -1,0 +1,138 @@
+"""
+A network over a frame of any size: whole when memory allows, in tiles when not, with the same result to 8 bits.
+
+Three things make tiles lawful. They begin at multiples of the network's `pad_multiple`, so that its halvings fall on
+the same cells; they are run with `margin` samples around them, more than any output can see; and where a tile ends at
+the frame's border it gets the very padding that the whole frame gets there. Frames are a multiple of `GRID` in size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from flexispd.errors import TransientError
+
+TILE_CPU = 768
+"""Packed edge of a tile on a CPU: larger ones leave the caches and are slower."""
+
+TILE_CUDA = 3072
+TILE_SMALLEST = 256
+
+GRID = 4
+"""Packed samples that the size of every frame is a multiple of: the largest `pad_multiple` of our networks."""
+
+Result = TypeVar("Result")
+
+Slices = tuple[slice, slice]
+
+
+@dataclass(slots=True)
+class Tiling:
+    """
+    How a frame is cut on one device, and what happened while it was.
+
+    Attributes:
+        device: Where tensors live.
+        edge: Edge of a tile in packed samples; a frame that fits is run whole.
+        notes: Sentences for the receipt about memory that ran out.
+    """
+
+    device: torch.device
+    edge: int
+    notes: list[str] = field(default_factory=list)
+
+    @classmethod
+    def on(cls, device: torch.device) -> Tiling:
+        """The usual tiles of a device."""
+        return cls(device, TILE_CPU if device.type == "cpu" else TILE_CUDA)
+
+    def smaller(self) -> Tiling | None:
+        """What to try after the device ran out of memory: smaller tiles once, then the CPU, then nothing."""
+        if self.device.type == "cpu":
+            return None
+        if self.edge > TILE_SMALLEST * 2:
+            note = f"Out of memory on {self.device}: tiles of {TILE_SMALLEST * 2} samples instead of {self.edge}."
+            return Tiling(self.device, TILE_SMALLEST * 2, [*self.notes, note])
+        note = f"Out of memory on {self.device}: developed on the CPU."
+        return Tiling(torch.device("cpu"), TILE_CPU, [*self.notes, note])
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """
+    One tile of a frame, in packed samples.
+
+    Attributes:
+        inside: The part of the frame that this tile is responsible for.
+        around: The part that the network is given.
+        core: Where `inside` lies in `around`.
+    """
+
+    inside: Slices
+    around: Slices
+    core: Slices
+
+
+def tiles(height: int, width: int, edge: int, network: Any) -> Iterator[Tile]:
+    """Tiles that together cover a frame once, each with the network's margin around it inside the frame."""
+    multiple, margin = network.pad_multiple, network.margin
+    step = max(multiple, edge // multiple * multiple)
+    if margin % multiple:
+        raise ValueError("a margin has to be a multiple of pad_multiple, or tiles would be cut off the grid")
+    for top in range(0, height, step):
+        for left in range(0, width, step):
+            bottom, right = min(top + step, height), min(left + step, width)
+            y, x = max(0, top - margin), max(0, left - margin)
+            around = (slice(y, min(bottom + margin, height)), slice(x, min(right + margin, width)))
+            core = (slice(top - y, bottom - y), slice(left - x, right - x))
+            yield Tile((slice(top, bottom), slice(left, right)), around, core)
+
+
+def in_memory(device: torch.device, work: Callable[[Tiling], Result]) -> Result:
+    """
+    `work` without gradients, on `device` with its usual tiles; again with `Tiling.smaller` when memory runs out.
+
+    Raises:
+        TransientError: Memory ran out on the CPU too.
+    """
+    tiling = Tiling.on(device)
+    while True:
+        try:
+            with torch.inference_mode():
+                return work(tiling)
+        except (torch.OutOfMemoryError, MemoryError) as error:
+            less = tiling.smaller()
+            if less is None:
+                raise TransientError(
+                    "There is not enough memory to develop this frame.",
+                    remedy="Close other programs, or develop it on a machine with more memory.",
+                ) from error
+            tiling = less
+            if device.type == "cuda":
+                torch.cuda.empty_cache()
+
+
+def synchronized() -> None:
+    """Wait until a GPU, if one was used, has done all that it was asked for."""
+    if torch.cuda.is_initialized():
+        torch.cuda.synchronize()
+
+
+def padded(planes: Tensor, multiple: int) -> Tensor:
+    """
+    (1, C, h, w) continued at the bottom and right by reflection to multiples of `multiple`; the caller crops again.
+
+    Frames too small to reflect are continued by their last row and column.
+    """
+    height, width = planes.shape[-2:]
+    below, right = -height % multiple, -width % multiple
+    if not below and not right:
+        return planes
+    mode = "reflect" if below < height and right < width else "replicate"
+    return functional.pad(planes, (0, right, 0, below), mode=mode)

@@ -1,0 +1,175 @@
+"""
+The look: from scene-referred light to what a display shows. Every step works on one pixel, so it is the same in any
+tile.
+
+In order: zones (shadows, highlights) as exposure of dark and bright parts; a log-logistic tone curve that leaves the
+hue alone; saturation and vibrance in OKLab; the gamut of sRGB; blacks; sRGB encoding. Knobs at their neutral value do
+nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from flexispd.develop.color import REC2020_TO_XYZ, XYZ_TO_SRGB
+from flexispd.profile import RenderParams
+
+GRAY = 0.1845
+"""Scene luminance of an 18 % grey card after exposure; the curve keeps it where it is."""
+
+CURVE_POWER = 1.45
+"""Power of the log-logistic curve at contrast 1: a slope of 1.18 at mid grey in log-log terms."""
+
+ZONE_EV = 1.5
+"""Exposure that a full `shadows` or `highlights` adds deep in its zone."""
+
+ZONE_WIDTH_EV = 1.1
+SHADOWS_BELOW_EV = -2.0
+HIGHLIGHTS_ABOVE_EV = 1.5
+"""Middle of each zone's border, from mid grey. Over the width of a border the gain changes by less than 1 EV an EV, so
+the tone scale stays monotone."""
+
+BLACKS = 0.03
+"""Display light that a full `blacks` lifts black by."""
+
+REC2020_LUMINANCE = REC2020_TO_XYZ[1]
+
+# Björn Ottosson, "A perceptual color space for image processing" (2020): XYZ to LMS, and cube roots of LMS to Lab.
+_XYZ_TO_LMS = torch.tensor(
+    [
+        [0.8189330101, 0.3618667424, -0.1288597137],
+        [0.0329845436, 0.9293118715, 0.0361456387],
+        [0.0482003018, 0.2643662691, 0.6338517070],
+    ],
+    dtype=torch.float64,
+)
+_LMS_TO_LAB = torch.tensor(
+    [
+        [0.2104542553, 0.7936177850, -0.0040720468],
+        [1.9779984951, -2.4285922050, 0.4505937099],
+        [0.0259040371, 0.7827717662, -0.8086757660],
+    ],
+    dtype=torch.float64,
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Look:
+    """
+    A profile's rendering on one device.
+
+    Attributes:
+        matrix: Balanced camera RGB to linear Rec.2020, exposure included, (3, 3).
+        params: The profile's knobs.
+        to_lms, from_lms: Rec.2020 to the LMS of OKLab, and from there to linear sRGB, (3, 3).
+        to_srgb: Rec.2020 to linear sRGB, (3, 3).
+        to_lab, from_lab: Cube roots of LMS to OKLab and back, (3, 3).
+    """
+
+    matrix: Tensor
+    params: RenderParams
+    to_lms: Tensor
+    from_lms: Tensor
+    to_srgb: Tensor
+    to_lab: Tensor
+    from_lab: Tensor
+
+    @classmethod
+    def of(cls, matrix: Tensor, params: RenderParams) -> Look:
+        """The look of `params` after `matrix`, on the matrix's device."""
+        rec2020 = torch.from_numpy(REC2020_TO_XYZ)
+        srgb = torch.from_numpy(XYZ_TO_SRGB)
+        mats = (_XYZ_TO_LMS @ rec2020, srgb @ _XYZ_TO_LMS.inverse(), srgb @ rec2020, _LMS_TO_LAB, _LMS_TO_LAB.inverse())
+        return cls(matrix, params, *(m.to(matrix.device, torch.float32) for m in mats))
+
+
+def apply_look(rgb: Tensor, look: Look) -> Tensor:
+    """Balanced linear camera RGB (3, n) to encoded sRGB (3, n) in 0..1."""
+    params = look.params
+    light = into_gamut(look.matrix @ rgb, REC2020_LUMINANCE, ceiling=None)
+    if params.shadows or params.highlights:
+        light = light * zone_gain(_luminance(light, REC2020_LUMINANCE), params.shadows, params.highlights)
+    shown = tone_curve(light, CURVE_POWER * params.contrast)
+    plain = params.saturation == 1 and params.vibrance == 0
+    linear = look.to_srgb @ shown if plain else colorfulness(shown, look)
+    linear = into_gamut(linear, _SRGB_LUMINANCE, ceiling=1.0)
+    if params.blacks:
+        linear = (linear + BLACKS * params.blacks * (1 - linear) ** 6).clamp_(0, 1)
+    return encode_srgb(linear)
+
+
+_SRGB_LUMINANCE = (0.2126, 0.7152, 0.0722)  # IEC 61966-2-1
+
+
+def _luminance(rgb: Tensor, weights: object) -> Tensor:
+    red, green, blue = (float(w) for w in weights)  # type: ignore[attr-defined]
+    return red * rgb[0] + green * rgb[1] + blue * rgb[2]
+
+
+def into_gamut(rgb: Tensor, weights: object, *, ceiling: float | None) -> Tensor:
+    """
+    Move colours outside the gamut towards their own luminance until they are inside it; (3, n), colours inside stay.
+
+    Keeps luminance and, in the sense of the space, hue. Without a ceiling only negative components are brought in.
+    """
+    gray = _luminance(rgb, weights).clamp_min_(0)
+    if ceiling is not None:
+        gray = gray.clamp_max_(ceiling)
+    lowest, highest = rgb.amin(dim=0), rgb.amax(dim=0)
+    share = torch.where(lowest < 0, gray / (gray - lowest).clamp_min(1e-9), 1.0)
+    if ceiling is not None:
+        over = (ceiling - gray) / (highest - gray).clamp_min(1e-9)
+        share = torch.where(highest > ceiling, torch.minimum(share, over), share)
+    inside = gray + (rgb - gray) * share
+    return inside.clamp_(0, ceiling) if ceiling is not None else inside.clamp_min_(0)
+
+
+def zone_gain(luminance: Tensor, shadows: float, highlights: float) -> Tensor:
+    """Exposure factor of each pixel: up to `ZONE_EV` times the knob, well below or above mid grey; (n,) to (n,)."""
+    ev = torch.log2(luminance.clamp_min(1e-6) / GRAY)
+    dark = torch.sigmoid((SHADOWS_BELOW_EV - ev) / ZONE_WIDTH_EV)
+    bright = torch.sigmoid((ev - HIGHLIGHTS_ABOVE_EV) / ZONE_WIDTH_EV)
+    return torch.exp2(ZONE_EV * (shadows * dark + highlights * bright))
+
+
+def tone_curve(rgb: Tensor, power: float) -> Tensor:
+    """
+    Scene light from 0 to any brightness onto display light 0..1: y = x^p / (x^p + k), with mid grey kept.
+
+    The log-logistic curve is the one of darktable's sigmoid module, after the Naka-Rushton response of the eye. It is
+    applied to the strongest and the weakest component, and the third keeps its relative place between them: that is
+    the hue. Applied to each alone it would turn orange lamps yellow.
+    """
+    k = GRAY**power * (1 / GRAY - 1)
+    lowest, highest = rgb.amin(dim=0), rgb.amax(dim=0)
+    place = (rgb - lowest) / (highest - lowest).clamp_min(1e-9)
+    low, high = (_logistic(x, power, k) for x in (lowest, highest))
+    return low + place * (high - low)
+
+
+def _logistic(x: Tensor, power: float, k: float) -> Tensor:
+    raised = x.clamp_max(1e4) ** power
+    return raised / (raised + k)
+
+
+def colorfulness(rgb: Tensor, look: Look) -> Tensor:
+    """
+    Saturation and vibrance in OKLab, whose lightness and hue stay; linear Rec.2020 (3, n) to linear sRGB (3, n).
+
+    Saturation multiplies chroma; vibrance does so the less, the more chroma a colour has, and leaves lamps alone.
+    """
+    lab = look.to_lab @ (look.to_lms @ rgb).clamp_min_(0).pow_(1 / 3)
+    factor: Tensor | float = look.params.saturation
+    if look.params.vibrance:
+        chroma = torch.hypot(lab[1], lab[2])
+        factor = factor * (1 + look.params.vibrance * torch.exp(-((chroma / 0.12) ** 2)))
+    lab[1:] *= factor
+    return look.from_lms @ (look.from_lab @ lab).pow_(3)
+
+
+def encode_srgb(linear: Tensor) -> Tensor:
+    """Linear 0..1 to sRGB-encoded 0..1, IEC 61966-2-1."""
+    return torch.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear.clamp_min(1e-6).pow(1 / 2.4) - 0.055)

@@ -1,0 +1,62 @@
+"""
+Stage 0: sensor counts become linear light on the device, in the one upload of a frame.
+
+Black and white level, and one Bayer phase for all cameras. The phase is unified by continuing the frame by
+one reflected row or column, which keeps every site on its own colour; mirroring the frame would not. At the bottom and
+right it is continued in the same way to the size that the networks need.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from flexispd.develop.tiling import GRID
+from flexispd.types import Mosaic
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """
+    A mosaic on the device.
+
+    Attributes:
+        planes: float32, (4, h, w), R, Gr, Gb, B; 0 at black, 1 at white. Noise below 0 is kept. h and w are multiples
+            of the networks' grid.
+        top, left: Rows and columns that were added before the frame to unify its phase, 0 or 1.
+        height, width: Size of the mosaic that was decoded, in pixels.
+    """
+
+    planes: Tensor
+    top: int
+    left: int
+    height: int
+    width: int
+
+
+def upload(mosaic: Mosaic, device: torch.device) -> Frame:
+    """Bring a mosaic to the device, two bytes a site, and make it linear light there."""
+    height, width = mosaic.values.shape
+    top, left = mosaic.cfa.value
+    below, right = -(height + top) % (2 * GRID), -(width + left) % (2 * GRID)
+    values = mosaic.values
+    if top or left or below or right:
+        # Reflection about the first and last site: row -1 is row 1, a row of the same colours.
+        values = np.pad(values, ((top, below), (left, right)), mode="reflect")
+    counts = torch.from_numpy(np.ascontiguousarray(values).view(np.int16)).to(
+        device
+    )  # torch has few operations on uint16
+    sites = counts.reshape(values.shape[0] // 2, 2, values.shape[1] // 2, 2).permute(1, 3, 0, 2)
+    linear = (sites.to(torch.int32) & 0xFFFF).float().reshape(4, values.shape[0] // 2, values.shape[1] // 2)
+    black = torch.tensor(mosaic.black_level, device=device, dtype=torch.float32)[:, None, None]
+    white = torch.tensor(mosaic.white_level, device=device, dtype=torch.float32)[:, None, None]
+    planes = (linear - black).div_(white - black).clamp_(max=1.0)
+    return Frame(planes, top, left, height, width)
+
+
+def crop_of(frame: Frame) -> tuple[slice, slice]:
+    """Where the decoded mosaic lies in a full-resolution picture of the frame."""
+    return slice(frame.top, frame.top + frame.height), slice(frame.left, frame.left + frame.width)
