@@ -25,6 +25,9 @@ from flexispd.types import CFA, ColorMatrix, FourPlanes, NoiseProfile, UInt16
 SIZE_BYTES_MAX = 16 * 2**20
 """A linearization table of 65536 fractions, indented, stays below this."""
 
+DEPTH_MAX = 8
+"""A matrix of fractions is 5 deep."""
+
 _REMEDY = "Correct the JSON file, or export the pair again."
 
 
@@ -230,11 +233,22 @@ def parse(data: bytes, name: str) -> Sidecar:
         raise CaptureError(f"{name} has {len(data)} bytes, too many for metadata.", remedy=_REMEDY)
     try:
         values = json.loads(data.decode("utf-8-sig"), object_pairs_hook=_unique, parse_constant=_no_constant)
+        _check_depth(values)
     except (ValueError, RecursionError) as error:
-        raise CaptureError(f"{name} is not valid JSON: {error}.", remedy=_REMEDY) from error
+        raise CaptureError(f"{name} is not valid metadata: {error}.", remedy=_REMEDY) from error
     if not isinstance(values, dict):
         raise CaptureError(f"{name} must hold a JSON object, but holds {_shown(values)}.", remedy=_REMEDY)
     return Sidecar(name, values)
+
+
+def _check_depth(values: object) -> None:
+    pending = [(values, 0)]
+    while pending:
+        value, depth = pending.pop()
+        if depth > DEPTH_MAX:
+            raise ValueError(f"its values are nested more than {DEPTH_MAX} deep")
+        inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+        pending += [(item, depth + 1) for item in inner]
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
