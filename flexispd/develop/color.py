@@ -224,7 +224,22 @@ def white_to_neutral(xy: Chromaticity, matrices: tuple[ColorMatrix, ...]) -> Neu
     Raises:
         CaptureError: No matrix is usable.
     """
-    seen = color_matrix_at(matrices, cct_and_duv(xy)[0]) @ xy_to_xyz(xy)
+    return _seen(xy, cct_and_duv(xy)[0], checked_matrices(matrices))
+
+
+def planckian_neutrals(mired: Float64, matrices: tuple[ColorMatrix, ...]) -> Float64:
+    """
+    Neutrals of black bodies, shape (n, 3), for `mired` of shape (n,) within 40..1000.
+
+    Raises:
+        CaptureError: No matrix is usable.
+    """
+    usable = checked_matrices(matrices)
+    return np.array([_seen(white_xy(1e6 / m, 0.0), 1e6 / m, usable) for m in mired])
+
+
+def _seen(xy: Chromaticity, cct_k: float, matrices: tuple[ColorMatrix, ...]) -> Neutral:
+    seen = _interpolated(matrices, cct_k) @ xy_to_xyz(xy)
     red, green, blue = np.maximum(seen, 1e-3 * max(float(seen[1]), 1e-6))
     return float(red / green), 1.0, float(blue / green)
 

@@ -49,11 +49,13 @@ class Camera:
     Attributes:
         daylight: log R/G and log B/G of its D65 neutral, shape (2,).
         locus: Log chroma of black bodies at `LOCUS_MIRED`, shape (39, 2).
+        off_locus: Distance of each bin of the histogram from the locus, shape (64, 64), float32.
         matrices: Its colour matrices, checked.
     """
 
     daylight: Float64
     locus: Float64
+    off_locus: Tensor
     matrices: tuple[ColorMatrix, ...]
 
     @classmethod
@@ -66,9 +68,9 @@ class Camera:
         """
         usable = color.checked_matrices(matrices)
         daylight = _log_chroma(color.white_to_neutral(color.D65_XY, usable))
-        whites = [color.white_xy(1e6 / mired, 0.0) for mired in LOCUS_MIRED]
-        locus = np.stack([_log_chroma(color.white_to_neutral(xy, usable)) for xy in whites]) - daylight
-        return cls(daylight, locus, usable)
+        neutrals = color.planckian_neutrals(LOCUS_MIRED, usable)
+        locus = np.log(neutrals[:, [0, 2]]) - daylight
+        return cls(daylight, locus, _off_locus(locus), usable)
 
     def chroma(self, neutral: tuple[float, float, float]) -> Float64:
         """Log chroma of a neutral, shape (2,)."""
@@ -83,6 +85,17 @@ class Camera:
 def _log_chroma(neutral: tuple[float, float, float]) -> Float64:
     red, green, blue = neutral
     return np.asarray(np.log([red / green, blue / green]), np.float64)
+
+
+def _off_locus(locus: Float64) -> Tensor:
+    """Distance of each bin's middle from the locus, a polyline (n, 2), in log chroma, shape (64, 64)."""
+    middles = BIN_WIDTH * (np.arange(BINS) + 0.5)
+    grid = np.stack(np.meshgrid(RED_RANGE[0] + middles, BLUE_RANGE[0] + middles, indexing="ij"), axis=-1)
+    start, along = locus[:-1], np.diff(locus, axis=0)  # (n - 1, 2)
+    offset = grid[:, :, None] - start
+    share = (offset * along).sum(-1) / np.maximum((along**2).sum(-1), 1e-12)
+    gap = offset - np.clip(share, 0, 1)[..., None] * along
+    return torch.from_numpy(np.sqrt((gap**2).sum(-1).min(-1))).float()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -144,15 +157,14 @@ def histograms(small: Thumbnail, camera: Camera) -> Tensor:
     Pixels and edges as in Afifi et al., "Cross-camera convolutional color constancy", ICCV 2021; the locus as in Kim et
     al., "CCMNet", ICCV 2025.
     """
-    level = small.rgb.mean(0).clamp_min(0)
+    bins = _bins(_chroma(small.rgb, camera))
     edges = _differences(small.rgb)
-    strength = edges.mean(0)
     return torch.stack(
         [
-            _histogram(_chroma(small.rgb, camera), small.weight * level.sqrt()),
-            _histogram(_chroma(edges, camera), small.weight * strength.sqrt()),
-            _histogram(_chroma(small.rgb, camera), grayness(small, camera)),
-            _drawn(camera),
+            _histogram(bins, small.weight * small.rgb.mean(0).clamp_min(0).sqrt()),
+            _histogram(_bins(_chroma(edges, camera)), small.weight * edges.mean(0).sqrt()),
+            _histogram(bins, grayness(small, camera)),
+            torch.exp(-((camera.off_locus / 0.1) ** 2) / 2),
         ]
     )
 
@@ -164,29 +176,18 @@ def _differences(rgb: Tensor) -> Tensor:
     return across + along
 
 
-def _histogram(chroma: Tensor, weight: Tensor) -> Tensor:
-    """Square roots of the shares of weight in each bin; colours beyond the range count at its border."""
+def _bins(chroma: Tensor) -> Tensor:
+    """Number of the bin of each log chroma (2, h, w), shape (h, w); colours beyond the range count at its border."""
     origin = torch.tensor([RED_RANGE[0], BLUE_RANGE[0]])[:, None, None]
     row, column = ((chroma - origin) / BIN_WIDTH).long().clamp(0, BINS - 1)
-    counts = torch.bincount((row * BINS + column).flatten(), weight.flatten(), BINS * BINS)
+    number: Tensor = row * BINS + column
+    return number
+
+
+def _histogram(bins: Tensor, weight: Tensor) -> Tensor:
+    """Square roots of the shares of weight in each bin, (64, 64)."""
+    counts = torch.bincount(bins.flatten(), weight.flatten(), BINS * BINS)
     return (counts / counts.sum().clamp_min(1e-9)).sqrt().float().view(BINS, BINS)
-
-
-def _drawn(camera: Camera) -> Tensor:
-    """The camera's Planckian locus as a soft line of height 1, (64, 64)."""
-    centers = np.arange(BINS) + 0.5
-    red, blue = RED_RANGE[0] + BIN_WIDTH * centers, BLUE_RANGE[0] + BIN_WIDTH * centers
-    grid = np.stack(np.meshgrid(red, blue, indexing="ij"), axis=-1)
-    return torch.from_numpy(np.exp(-((_distance(grid, camera) / 0.1) ** 2) / 2)).float()
-
-
-def _distance(points: Float64, camera: Camera) -> Float64:
-    """Distance (...,) of log chromas (..., 2) from the camera's locus, as a polyline."""
-    start, along = camera.locus[:-1], np.diff(camera.locus, axis=0)  # (n, 2)
-    offset = points[..., None, :] - start
-    share = (offset * along).sum(-1) / np.maximum((along**2).sum(-1), 1e-12)
-    gap = offset - np.clip(share, 0, 1)[..., None] * along
-    return np.asarray(np.sqrt((gap**2).sum(-1).min(-1)), np.float64)
 
 
 def _local_contrast(image: Tensor) -> Tensor:
@@ -211,7 +212,7 @@ def grayness(small: Thumbnail, camera: Camera) -> Tensor:
     chroma = _chroma(smooth, camera)
     changes = _local_contrast(chroma).square().sum(0).sqrt()
     contrast = _local_contrast(torch.log(smooth.mean(0, keepdim=True).clamp_min(1e-6)))[0].abs()
-    near = torch.from_numpy(_distance(chroma.permute(1, 2, 0).double().numpy(), camera)) < CORRIDOR
+    near = camera.off_locus.flatten()[_bins(chroma)] < CORRIDOR
     weight = small.weight * (contrast > 3e-3) * near
     candidates = weight > 0.5
     count = int(candidates.sum())
@@ -220,7 +221,8 @@ def grayness(small: Thumbnail, camera: Camera) -> Tensor:
     index = changes / (contrast + 0.02)
     wanted = min(count, max(PIXELS_MIN, round(GRAY_SHARE * count)))
     limit = torch.kthvalue(index[candidates], wanted).values.clamp_min(1e-6)
-    return weight * torch.exp(-((index / limit) ** 2) / 2) * (index <= 3 * limit)
+    gray: Tensor = weight * torch.exp(-((index / limit) ** 2) / 2) * (index <= 3 * limit)
+    return gray
 
 
 def gray_pixels(small: Thumbnail, camera: Camera) -> tuple[Float64, Float64] | None:

@@ -1,0 +1,232 @@
+"""
+Stage 2: the colour of the light.
+
+Three witnesses are heard: the network, the grey pixels of the frame, and the camera's own setting. Each names a log
+chroma and how far it may be off; a fourth, the fact that lamps lie near the Planckian locus, only pulls gently. Their
+mean, weighted by precision, is the answer; a witness who contradicts the others is trusted less.
+
+`estimate` looks at the pixels once; `white_balance` then answers for each profile. How much of a lamp's warmth the
+picture keeps is a matter of `color.camera_to_rec2020`, not of the neutral.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from flexispd.develop import color
+from flexispd.develop.light_statistics import LOCUS_MIRED, Camera, Thumbnail, gray_pixels, histograms, thumbnail
+from flexispd.profile import WhiteBalanceParams
+from flexispd.types import Float64, Illuminant, ShotInfo
+
+AS_SHOT_DEVIATION = 0.14
+"""How far a camera's setting may be off, in log chroma: about 4 degrees. At night cameras leave lamps their colour."""
+
+LOCUS_DEVIATION = 0.012
+"""How far from the Planckian locus lamps lie, in duv: fluorescent lamps and LEDs within 0.006, mercury 0.02."""
+
+CONTRADICTION = 2.0
+"""From this many deviations from the others' mean a witness loses weight."""
+
+NIGHT_K = 4500.0
+"""Assumed where nothing is known: midway between lamps and the sky."""
+
+CONFIDENCE_DEVIATION = 0.2
+"""Deviation of the answer, in log chroma, at which the confidence has fallen to 1/e."""
+
+TINT_DUV = 1 / 3000
+"""One step of a profile's tint."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Witness:
+    """
+    One method's answer.
+
+    Attributes:
+        chroma: Log R/G and log B/G of the light relative to the camera's daylight, shape (2,).
+        covariance: How far it may be off, shape (2, 2).
+    """
+
+    chroma: Float64
+    covariance: Float64
+
+    @property
+    def confidence(self) -> float:
+        """From 0, a guess, to 1, certain."""
+        deviation = math.sqrt(max(float(np.trace(self.covariance)), 0.0) / 2)
+        return math.exp(-deviation / CONFIDENCE_DEVIATION)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LightEstimates:
+    """
+    What was found out about the light of one frame, before a profile asks.
+
+    Attributes:
+        camera: The camera's colour matrices and what follows from them.
+        mixed: The answer of all witnesses together, None when the frame itself says nothing.
+        witnesses: Each method's own answer: "network", "gray-pixel", "as-shot"; only those that had one.
+    """
+
+    camera: Camera
+    mixed: Witness | None
+    witnesses: Mapping[str, Witness] = field(default_factory=dict)
+
+
+def estimate(planes: Tensor, shot: ShotInfo, network: nn.Module | None) -> LightEstimates:
+    """
+    Hear all witnesses.
+
+    Args:
+        planes: R, Gr, Gb, B, linear, 0 black and 1 white, denoised, shape (4, h, w), on any device.
+        shot: Colour matrices, the camera's own setting, exposure.
+        network: An `IlluminantNet`; without one the others decide.
+
+    Raises:
+        CaptureError: The camera's colour matrix cannot be used.
+    """
+    return judge(thumbnail(planes), Camera.of(shot.color_matrices), shot, network)
+
+
+def judge(small: Thumbnail, camera: Camera, shot: ShotInfo, network: nn.Module | None) -> LightEstimates:
+    """`estimate` for a thumbnail that is already there."""
+    witnesses: dict[str, Witness] = {}
+    if small.usable:
+        if network is not None:
+            witnesses["network"] = _asked(network, histograms(small, camera), scene_input(exposure_ev(shot)))
+        grays = gray_pixels(small, camera)
+        if grays is not None:
+            witnesses["gray-pixel"] = Witness(*grays)
+    seen_in_frame = bool(witnesses)
+    neutral = _as_shot(shot)
+    if neutral is not None:
+        witnesses["as-shot"] = Witness(camera.chroma(neutral), np.eye(2) * AS_SHOT_DEVIATION**2)
+    mixed = mix(list(witnesses.values()), camera) if seen_in_frame else None
+    return LightEstimates(camera, mixed, witnesses)
+
+
+def _as_shot(shot: ShotInfo) -> tuple[float, float, float] | None:
+    """The camera's own neutral, unless it is one that no camera sets."""
+    neutral = shot.as_shot_neutral
+    if neutral is None or not all(math.isfinite(value) and 0.02 < value < 50 for value in neutral):
+        return None
+    return neutral[0] / neutral[1], 1.0, neutral[2] / neutral[1]
+
+
+def exposure_ev(shot: ShotInfo) -> float | None:
+    """Exposure value at ISO 100; an unknown aperture counts as f/2.8, which is at most three stops wrong."""
+    if not shot.exposure_s or not shot.iso or min(shot.exposure_s, shot.iso) <= 0:
+        return None
+    f_number = shot.f_number if shot.f_number and shot.f_number > 0 else 2.8
+    return math.log2(f_number**2 / shot.exposure_s) - math.log2(shot.iso / 100)
+
+
+def scene_input(exposure_value: float | None) -> Tensor:
+    """The network's second input, shape (2,)."""
+    return torch.tensor([0.0, 0.0] if exposure_value is None else [exposure_value / 10, 1.0])
+
+
+def _asked(network: nn.Module, planes: Tensor, scene: Tensor) -> Witness:
+    device = next(network.parameters()).device
+    with torch.inference_mode():
+        mean, covariance = network(planes[None].to(device), scene[None].to(device))
+    return Witness(mean[0].double().cpu().numpy(), covariance[0].double().cpu().numpy())
+
+
+def mix(witnesses: list[Witness], camera: Camera) -> Witness:
+    """
+    The mean of Gaussian witnesses weighted by their precision, pulled towards the camera's locus.
+
+    A witness further from the mean than `CONTRADICTION` of its deviations is trusted less by the square of the excess,
+    until nothing changes (iteratively reweighted least squares with Huber's weights). What the witnesses still disagree
+    by widens the answer, as Birge's ratio does for measured constants.
+    """
+    trust = np.ones(len(witnesses))
+    precisions = [_inverse(witness.covariance) for witness in witnesses]
+    center = _product([w.chroma for w in witnesses], precisions)[0]
+    for _ in range(10):
+        prior = _near_locus(center, camera)
+        scaled = [*(share * p for share, p in zip(trust, precisions, strict=True)), _inverse(prior.covariance)]
+        center, covariance = _product([*(w.chroma for w in witnesses), prior.chroma], scaled)
+        offsets = [w.chroma - center for w in witnesses]
+        squares = np.array([o @ p @ o for o, p in zip(offsets, precisions, strict=True)])
+        trust = np.minimum(1.0, CONTRADICTION / np.sqrt(np.maximum(squares, 1e-12)))
+    ratio = float((trust * squares).sum()) / max(2 * len(witnesses) - 2, 1)
+    return Witness(center, covariance * max(1.0, ratio))
+
+
+def _product(means: list[Float64], precisions: list[Float64]) -> tuple[Float64, Float64]:
+    """Mean and covariance of a product of Gaussians."""
+    covariance = _inverse(np.sum(precisions, axis=0))
+    weighted = np.sum([p @ m for p, m in zip(precisions, means, strict=True)], axis=0)
+    return np.asarray(covariance @ weighted), covariance
+
+
+def _inverse(matrix: Float64) -> Float64:
+    return np.asarray(np.linalg.inv(matrix), np.float64)
+
+
+def _near_locus(chroma: Float64, camera: Camera) -> Witness:
+    """What any light is expected to be: near the locus at right angles, and hardly anything along it."""
+    nearest = int(np.argmin(((camera.locus - chroma) ** 2).sum(1)))
+    index = min(max(nearest, 1), len(LOCUS_MIRED) - 2)
+    cct_k = 1e6 / LOCUS_MIRED[index]
+    beside = color.white_to_neutral(color.white_xy(cct_k, LOCUS_DEVIATION), camera.matrices)
+    across = camera.chroma(beside) - camera.locus[index]
+    per_mired = (camera.locus[index + 1] - camera.locus[index - 1]) / (LOCUS_MIRED[index + 1] - LOCUS_MIRED[index - 1])
+    along = 200 * per_mired
+    covariance = np.outer(across, across) + np.outer(along, along) + 1e-6 * np.eye(2)
+    return Witness(camera.locus[nearest], covariance)
+
+
+def white_balance(estimates: LightEstimates, params: WhiteBalanceParams, shot: ShotInfo) -> Illuminant:
+    """
+    The light that a profile wants neutralised: the estimated one, the camera's, or one that it names.
+
+    A profile that wants the camera's setting gets the estimate where the file has none. A frame that says nothing,
+    being black or white all over, gets the camera's setting or `NIGHT_K`, with confidence 0.
+    """
+    camera = estimates.camera
+    as_shot, setting = estimates.witnesses.get("as-shot"), _as_shot(shot)
+    confidence, source = 0.0, "auto"
+    if params.source == "kelvin":
+        # A light that is called greener than it is leaves the picture more magenta, which is what positive asks for.
+        named = color.white_xy(params.kelvin, params.tint * TINT_DUV)
+        neutral, confidence, source = color.white_to_neutral(named, camera.matrices), 1.0, "kelvin"
+    elif params.source == "as-shot" and as_shot is not None and setting is not None:
+        neutral, confidence, source = setting, as_shot.confidence, "as-shot"
+    elif estimates.mixed is not None:
+        likely, _, _ = color.neutral_to_white(camera.neutral(estimates.mixed.chroma), camera.matrices)
+        neutral, confidence = color.white_to_neutral(likely, camera.matrices), estimates.mixed.confidence
+    elif setting is not None:
+        neutral = setting
+    else:
+        neutral = color.white_to_neutral(color.white_xy(NIGHT_K, 0.0), camera.matrices)
+    _, cct_k, duv = color.neutral_to_white(neutral, camera.matrices)
+    found = {name: _reported(witness, camera) for name, witness in estimates.witnesses.items()}
+    return Illuminant(neutral, cct_k, duv, confidence, source, found)
+
+
+def _reported(witness: Witness, camera: Camera) -> tuple[float, float, float]:
+    red, _, blue = camera.neutral(witness.chroma)
+    return red, blue, witness.confidence
+
+
+def cautions(estimates: LightEstimates, params: WhiteBalanceParams) -> tuple[str, ...]:
+    """Sentences for the receipt: what was asked for and could not be had."""
+    if params.source == "kelvin":
+        return ()
+    sentences = []
+    if params.source == "as-shot" and "as-shot" not in estimates.witnesses:
+        sentences.append("The file has no white balance of the camera; the light was estimated from the frame.")
+    elif estimates.mixed is None and "as-shot" in estimates.witnesses:
+        sentences.append("The frame is too dark or too bright to show its light; the camera's white balance is used.")
+    if estimates.mixed is None and "as-shot" not in estimates.witnesses:
+        sentences.append(f"The frame is too dark or too bright to show its light; {NIGHT_K:.0f} K is assumed.")
+    return tuple(sentences)
