@@ -26,6 +26,9 @@ from flexispd.errors import CaptureError, FlexispError, TransientError, displaya
 STALE_AFTER_S = 3600.0
 """No write takes an hour, so a temporary file this old belongs to a run that crashed."""
 
+_NO_HARD_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
+"""What file systems without hard links answer, FAT among them."""
+
 _TEMPORARY = re.compile(r"\.flexispd-[0-9a-f]{16}\.tmp")
 
 
@@ -109,17 +112,20 @@ def _stage(data: bytes, folder: Path) -> Path:
 
 def _appear(temporary: Path, target: Path, *, replace: bool) -> None:
     """Give the temporary file its name: atomically over the old one, or only where there is none."""
-    if target.is_dir() or target.is_symlink():
-        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
-    if not replace:
+    taken = target.is_symlink() or (target.exists() and not (replace and target.is_file()))
+    if not taken and not replace:
         try:
-            os.link(temporary, target)  # unlike a rename, it fails when the name is taken
+            os.link(temporary, target)  # unlike a rename, it fails when the name was taken this very moment
+        except FileExistsError:
+            taken = True
         except OSError as error:
-            if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK) or target.exists():
+            if error.errno not in _NO_HARD_LINKS:
                 raise
         else:
             temporary.unlink()
             return
+    if taken:
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
     os.replace(temporary, target)  # noqa: PTH105  (Path.replace would hide which of the two it is)
 
 
