@@ -1,0 +1,280 @@
+"""Nothing of a photographer's own is ever replaced, and nothing is developed twice for the same result."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from flexispd.errors import CaptureError
+from flexispd.export.receipt import Ingredients, InputFile, OutputFile, build_receipt, read_receipt
+from flexispd.export.replace import Clearance, may_replace, publish_with_receipt
+from flexispd.profile import ExportParams, Profile
+from flexispd.types import Picture, ShotInfo
+
+JPEG, TIFF = ExportParams(), ExportParams(format="tiff16")
+NATURAL = Ingredients(
+    InputFile(Path("/in/DSC1.NEF"), 10, "a" * 64), (), Profile(name="natural", sha256="c" * 64), {"denoise": "d" * 64}
+)
+RETRAINED = replace(NATURAL, weights={"denoise": "0" * 64})
+ANOTHER_PHOTOGRAPH = replace(NATURAL, raw=InputFile(Path("/in/2/DSC1.NEF"), 10, "9" * 64))
+
+
+class Outbox:
+    """One capture's outputs in a folder, as `flexispd render` makes them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.jpeg, self.tiff = folder / "DSC1.natural.jpg", folder / "DSC1.natural.tif"
+        self.receipt = folder / "DSC1.natural.json"
+
+    def ask(self, ingredients: Ingredients, *formats: ExportParams, overwrite: bool = False) -> Clearance:
+        return may_replace(self.targets(*formats), self.receipt, ingredients, overwrite=overwrite)
+
+    def render(self, ingredients: Ingredients, *formats: ExportParams, overwrite: bool = False) -> None:
+        clearance = self.ask(ingredients, *formats, overwrite=overwrite)
+        content = repr(ingredients).encode()
+        sha256 = hashlib.sha256(content).hexdigest()
+        targets = self.targets(*formats)
+        outputs = [OutputFile(target.name, sha256, 3, 2, params) for target, params in targets.items()]
+        picture = Picture(np.zeros((2, 3, 3), np.uint8), 1, {})
+        receipt = build_receipt(ingredients, ShotInfo(), picture, outputs, clearance.previous)
+        publish_with_receipt(receipt, self.receipt, dict.fromkeys(targets, content), clearance)
+
+    def targets(self, *formats: ExportParams) -> dict[Path, ExportParams]:
+        return {self.tiff if params.format == "tiff16" else self.jpeg: params for params in formats}
+
+
+@pytest.fixture
+def outbox(tmp_path: Path) -> Outbox:
+    return Outbox(tmp_path)
+
+
+def test_a_free_name_is_written(outbox: Outbox) -> None:
+    """
+    Also in an outbox that does not exist yet.
+    """
+    for folder in (outbox.folder, outbox.folder / "new"):
+        clearance = Outbox(folder).ask(NATURAL, JPEG)
+
+        assert not clearance.up_to_date
+        assert clearance.replacing == ()
+
+
+def test_what_is_there_already_is_up_to_date(outbox: Outbox) -> None:
+    """
+    The same raw, profile and weights: a second run over a folder has nothing to do.
+    """
+    outbox.render(NATURAL, JPEG, TIFF)
+
+    assert outbox.ask(NATURAL, JPEG, TIFF).up_to_date
+    assert outbox.ask(NATURAL, JPEG).up_to_date
+
+
+def test_a_raw_that_was_moved_is_the_same(outbox: Outbox) -> None:
+    """
+    Content counts, not place.
+    """
+    outbox.render(NATURAL, JPEG)
+
+    assert outbox.ask(replace(NATURAL, raw=replace(NATURAL.raw, path=Path("/archive/x.NEF"))), JPEG).up_to_date
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        RETRAINED,
+        replace(NATURAL, profile=replace(NATURAL.profile, sha256="0" * 64)),
+        replace(NATURAL, sidecars=(InputFile(Path("/in/DSC1.json"), 3, "b" * 64),)),
+        replace(NATURAL, raw=replace(NATURAL.raw, sha256="9" * 64)),
+    ],
+    ids=["weights", "profile", "sidecar", "raw copied again"],
+)
+def test_a_new_version_needs_overwrite(outbox: Outbox, other: Ingredients) -> None:
+    """
+    A picture that may have been delivered does not change by accident; with --overwrite it does, and is ours again.
+    """
+    outbox.render(NATURAL, JPEG)
+    before = outbox.jpeg.read_bytes()
+
+    with pytest.raises(CaptureError) as caught:
+        outbox.ask(other, JPEG)
+    outbox.render(other, JPEG, overwrite=True)
+
+    assert "--overwrite" in caught.value.remedy
+    assert outbox.jpeg.read_bytes() != before
+    assert outbox.ask(other, JPEG).up_to_date
+
+
+@pytest.mark.parametrize("params", [replace(JPEG, quality=80), replace(JPEG, chroma="4:2:0"), replace(JPEG, gps=False)])
+def test_other_export_settings_need_overwrite_too(outbox: Outbox, params: ExportParams) -> None:
+    """
+    Who asks for a picture without position must not be told that the one with it is up to date.
+    """
+    outbox.render(NATURAL, JPEG)
+
+    with pytest.raises(CaptureError, match="settings"):
+        outbox.ask(NATURAL, params)
+    assert not outbox.ask(NATURAL, params, overwrite=True).up_to_date
+
+
+def test_overwrite_develops_again_even_when_up_to_date(outbox: Outbox) -> None:
+    """
+    The user said so.
+    """
+    outbox.render(NATURAL, JPEG)
+
+    clearance = outbox.ask(NATURAL, JPEG, overwrite=True)
+
+    assert not clearance.up_to_date
+    assert set(clearance.replacing) == {outbox.jpeg, outbox.receipt}
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize("name", ["jpeg", "receipt"])
+def test_a_file_that_is_not_ours_is_never_replaced(outbox: Outbox, name: str, overwrite: bool) -> None:
+    """
+    The camera's own JPEG, another program's, somebody's JSON: even --overwrite does not touch them.
+    """
+    path: Path = getattr(outbox, name)
+    path.write_bytes(b"{}")
+
+    with pytest.raises(CaptureError, match="not ours"):
+        outbox.ask(NATURAL, JPEG, overwrite=overwrite)
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_retouched_picture_is_no_longer_ours(outbox: Outbox, overwrite: bool) -> None:
+    """
+    Hours of somebody's work may be in it.
+    """
+    outbox.render(NATURAL, JPEG)
+    outbox.jpeg.write_bytes(b"retouched")
+
+    with pytest.raises(CaptureError, match="changed"):
+        outbox.ask(NATURAL, JPEG, overwrite=overwrite)
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_another_photograph_of_the_same_number_is_kept(outbox: Outbox, overwrite: bool) -> None:
+    """
+    Cameras count from 9999 to 0001: the picture of another raw stays, in any format.
+    """
+    outbox.render(NATURAL, JPEG)
+
+    for params in (JPEG, TIFF):
+        with pytest.raises(CaptureError, match="another photograph"):
+            outbox.ask(ANOTHER_PHOTOGRAPH, params, overwrite=overwrite)
+
+
+def test_the_name_of_a_deleted_picture_is_free(outbox: Outbox) -> None:
+    """
+    A receipt without any of its pictures holds nothing back.
+    """
+    outbox.render(NATURAL, JPEG)
+    outbox.jpeg.unlink()
+
+    outbox.render(ANOTHER_PHOTOGRAPH, JPEG)
+
+    assert outbox.ask(ANOTHER_PHOTOGRAPH, JPEG).up_to_date
+
+
+@pytest.mark.parametrize(
+    "make",
+    [Path.mkdir, lambda path: path.symlink_to("elsewhere"), lambda path: path.symlink_to(__file__)],
+    ids=["folder", "broken link", "link"],
+)
+@pytest.mark.parametrize("name", ["jpeg", "receipt"])
+def test_anything_but_a_regular_file_is_refused(outbox: Outbox, name: str, make: Callable[[Path], None]) -> None:
+    """
+    A folder or a link is never written over or through.
+    """
+    make(getattr(outbox, name))
+
+    with pytest.raises(CaptureError, match="where an output should go"):
+        outbox.ask(NATURAL, JPEG, overwrite=True)
+
+
+def test_a_missing_format_is_added(outbox: Outbox) -> None:
+    """
+    An interrupted run is completed, and a second format joins the first, without --overwrite.
+    """
+    outbox.render(NATURAL, JPEG)
+    outbox.render(NATURAL, TIFF)
+
+    assert outbox.ask(NATURAL, JPEG, TIFF).up_to_date
+    outbox.tiff.unlink()
+    assert not outbox.ask(NATURAL, JPEG, TIFF).up_to_date
+
+
+def test_a_receipt_is_not_replaced_while_it_describes_another_version(outbox: Outbox) -> None:
+    """
+    Else the JPEG of the old weights would lie beside a receipt that knows nothing of them.
+    """
+    outbox.render(NATURAL, JPEG)
+
+    with pytest.raises(CaptureError, match=r"natural\.jpg"):
+        outbox.ask(RETRAINED, TIFF)
+
+
+def test_a_file_of_an_earlier_version_stays_ours(outbox: Outbox) -> None:
+    """
+    The TIFF of the old weights is remembered when only the JPEG was made anew, and can be replaced later.
+    """
+    outbox.render(NATURAL, JPEG, TIFF)
+    outbox.render(RETRAINED, JPEG, overwrite=True)
+
+    assert outbox.ask(RETRAINED, JPEG).up_to_date
+    with pytest.raises(CaptureError, match="--overwrite"):
+        outbox.ask(RETRAINED, TIFF)
+    outbox.render(RETRAINED, TIFF, overwrite=True)
+    assert outbox.ask(RETRAINED, JPEG, TIFF).up_to_date
+
+
+def test_receipts_do_not_grow_with_every_version(outbox: Outbox) -> None:
+    """
+    Only files that were there are remembered.
+    """
+    for weights in "0123456789":
+        outbox.render(replace(NATURAL, weights={"denoise": weights}), JPEG, overwrite=True)
+
+    receipt = read_receipt(outbox.receipt)
+
+    assert receipt is not None
+    assert len(receipt.earlier_outputs) == 1
+
+
+@pytest.mark.parametrize("survivors", ["receipt only", "old picture", "new picture"])
+def test_a_run_that_was_cut_short_can_be_repeated(outbox: Outbox, survivors: str) -> None:
+    """
+    The receipt appears first, so whatever a power cut leaves of an overwriting run, all of it is still ours.
+    """
+    outbox.render(NATURAL, JPEG)
+    old = outbox.jpeg.read_bytes()
+    outbox.render(RETRAINED, JPEG, overwrite=True)
+    if survivors == "old picture":
+        outbox.jpeg.write_bytes(old)
+    elif survivors == "receipt only":
+        outbox.jpeg.unlink()
+
+    outbox.render(RETRAINED, JPEG, overwrite=True)
+
+    assert outbox.ask(RETRAINED, JPEG).up_to_date
+
+
+def test_a_file_that_appears_meanwhile_is_not_replaced(outbox: Outbox) -> None:
+    """
+    Two runs at once, or a camera that writes into the outbox: what was free when we asked may be taken when we write.
+    """
+    clearance = outbox.ask(NATURAL, JPEG)
+    outbox.jpeg.write_bytes(b"somebody else's")
+    output = OutputFile(outbox.jpeg.name, "0" * 64, 3, 2, JPEG)
+    receipt = build_receipt(NATURAL, ShotInfo(), Picture(np.zeros((2, 3, 3), np.uint8), 1, {}), [output])
+
+    with pytest.raises(CaptureError, match="already exists"):
+        publish_with_receipt(receipt, outbox.receipt, {outbox.jpeg: b"ours"}, clearance)
+
+    assert outbox.jpeg.read_bytes() == b"somebody else's"
+    assert not outbox.receipt.exists()
