@@ -1,9 +1,10 @@
 """
 Variance stabilisation: after it, noise has the same deviation in the darkest shadow and beside the brightest lamp.
 
-The generalised Anscombe transform of Starck, Murtagh and Bijaoui (1998) for variance = shot * x + read, shifted and scaled
-so that black is 0 and white is 1. The transform of the clean signal is what the network is trained to give, so the plain
-algebraic inverse is the right one; the "exact unbiased" inverse corrects for an average that is never taken here.
+The generalised Anscombe transform of Starck, Murtagh and Bijaoui (1998) for variance = shot * x + read, shifted and
+scaled so that black is 0 and white is 1. The transform of the clean signal is what the network is trained to give, so
+the plain algebraic inverse is the right one; the "exact unbiased" inverse corrects for an average that is never taken
+here.
 """
 
 from __future__ import annotations

@@ -73,7 +73,7 @@ def demosaic(
         balanced: Gives the balanced planes (4, h, w) of a part of the frame, with 1 the brightest that they can be.
         size: (h, w) of the whole frame in packed samples.
     """
-    for tile in tiles(*size, tiling.edge, network):
+    for tile in tiles(size, tiling.edge, network):
         encoded = encode(balanced(tile.around))[None].contiguous(memory_format=torch.channels_last)
         rows, columns = (slice(2 * s.start, 2 * s.stop) for s in tile.core)
         yield tile, decode(network(encoded)[0, :, rows, columns])

@@ -39,7 +39,7 @@ def denoise(planes: Tensor, noise: NoiseProfile, level: float, network: DenoiseU
     shot, read = (torch.tensor(n, device=planes.device)[:, None, None] for n in (noise.shot, noise.read))
     stable = Anscombe.of(shot * level**2, read * level**2)
     clean = torch.empty_like(planes)
-    for tile in tiles(*planes.shape[1:], tiling.edge, network):
+    for tile in tiles((planes.shape[1], planes.shape[2]), tiling.edge, network):
         noisy = stable.forward(planes[(slice(None), *tile.around)])[None].contiguous(memory_format=torch.channels_last)
         quiet = network(noisy, stable.deviation[None])[(0, slice(None), *tile.core)]
         clean[(slice(None), *tile.inside)] = stable.inverse(quiet)

@@ -23,7 +23,7 @@ KEY_STOPS = 1.3
 """Stops by which the key of a frame that is all dark (all bright) is lower (higher)."""
 
 HIGHLIGHT = 6.0
-"""Luminance that the brightest hundredth of a frame may reach before exposure is held back; the curve shows it as 0.99."""
+"""Luminance that the brightest hundredth may reach before exposure is held back; the curve shows it as 0.99."""
 
 NOISE_VISIBLE = 0.03
 """Deviation of the read noise, after exposure, up to which shadows are lifted."""
@@ -68,7 +68,7 @@ def _soft_minimum(a: float, b: float) -> float:
 
 
 def luminance_of(balanced: Tensor, matrix: Tensor, weights: Tensor) -> Tensor:
-    """Luminance (h, w) of balanced packed planes (4, h, w) through a camera matrix (3, 3) with luminance weights (3,)."""
+    """Luminance (h, w) of balanced planes (4, h, w) through a camera matrix (3, 3), with luminance weights (3,)."""
     red, green_r, green_b, blue = balanced.unbind(0)
     rgb = torch.stack([red, (green_r + green_b) / 2, blue])
     return torch.einsum("c,cd,dhw->hw", weights, matrix, rgb)

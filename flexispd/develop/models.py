@@ -34,7 +34,11 @@ class Networks:
 
     def on(self, device: torch.device) -> Networks:
         """The same networks on another device; these stay where they are."""
-        return Networks(*(copy.deepcopy(n).to(device) for n in (self.denoise, self.light, self.demosaic)))
+        return Networks(
+            copy.deepcopy(self.denoise).to(device),
+            copy.deepcopy(self.light).to(device),
+            copy.deepcopy(self.demosaic).to(device),
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -26,7 +26,7 @@ BINS = 32
 PATCHES_MIN = 24
 QUIETEST = 0.03
 QUIETEST_RATIO = 0.70
-"""Variance at the QUIETEST quantile of pure-noise patches over the true one; tests/develop/test_noise.py measures it."""
+"""Variance at the QUIETEST quantile of pure-noise patches over the true one, as tests/develop/test_noise.py finds."""
 
 CLIPPED = 0.9
 SHOT_FLOOR = 1e-6
@@ -117,6 +117,6 @@ def _nonnegative(signal: Float64, variance: Float64, scale: Float64) -> tuple[fl
     solution = np.linalg.lstsq(matrix, target, rcond=None)[0]
     if len(signal) > 1 and (solution >= 0).all():
         return float(solution[0]), float(solution[1])
-    alone = [float(matrix[:, i] @ target / max(matrix[:, i] @ matrix[:, i], 1e-30)) for i in (0, 1)]
+    alone = [float(matrix[:, i] @ target / max(float(matrix[:, i] @ matrix[:, i]), 1e-30)) for i in (0, 1)]
     cost = [float(((matrix[:, i] * alone[i] - target) ** 2).sum()) for i in (0, 1)]
     return (max(alone[0], 0.0), 0.0) if cost[0] < cost[1] else (0.0, max(alone[1], 0.0))

@@ -79,9 +79,9 @@ class Tile:
     core: Slices
 
 
-def tiles(height: int, width: int, edge: int, network: Any) -> Iterator[Tile]:
+def tiles(size: tuple[int, int], edge: int, network: Any) -> Iterator[Tile]:
     """Tiles that together cover a frame once, each with the network's margin around it inside the frame."""
-    multiple, margin = network.pad_multiple, network.margin
+    (height, width), multiple, margin = size, network.pad_multiple, network.margin
     step = max(multiple, edge // multiple * multiple)
     if margin % multiple:
         raise ValueError("a margin has to be a multiple of pad_multiple, or tiles would be cut off the grid")
@@ -120,7 +120,7 @@ def in_memory(device: torch.device, work: Callable[[Tiling], Result]) -> Result:
 
 def synchronized() -> None:
     """Wait until a GPU, if one was used, has done all that it was asked for."""
-    if torch.cuda.is_initialized():
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         torch.cuda.synchronize()
 
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from flexispd.develop.networks.demosaic_unet import DemosaicUNet
 from flexispd.training.loop import Task
-from flexispd.training.photos import PatchSampler
+from flexispd.training.photos import PatchSampler, Photos
 
 PATCH_PX = 64
 BATCH = 16
@@ -43,7 +43,7 @@ def tear_colors(rgb: Tensor, random: np.random.Generator) -> Tensor:
     return torch.where(chosen, torn, rgb)
 
 
-def task(photos: list[NDArray[np.uint8]], kept: list[NDArray[np.uint8]], seed: int) -> Task:
+def task(photos: Photos, kept: Photos, seed: int) -> Task:
     """The demosaicking task on these photographs; the figure is cPSNR over the photographs that were kept back."""
     validation = [torch.from_numpy(_center(photo)).permute(2, 0, 1)[None] / 255 for photo in kept]
     samplers: dict[str, PatchSampler] = {"now": PatchSampler(photos, PATCH_PX, seed)}

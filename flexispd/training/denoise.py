@@ -17,7 +17,7 @@ from flexispd.develop.anscombe import Anscombe
 from flexispd.develop.networks.denoise_unet import DenoiseUNet
 from flexispd.training.demosaic import mosaic_planes
 from flexispd.training.loop import Task
-from flexispd.training.photos import PatchSampler
+from flexispd.training.photos import PatchSampler, Photos
 
 PATCH_PX = 128
 BATCH = 8
@@ -58,7 +58,7 @@ def add_noise(clean: Tensor, shot: Tensor, read: Tensor, generator: torch.Genera
     return photons * shot + torch.randn(clean.shape, generator=generator) * torch.sqrt(read)
 
 
-def task(photos: list[NDArray[np.uint8]], kept: list[NDArray[np.uint8]], seed: int) -> Task:
+def task(photos: Photos, kept: Photos, seed: int) -> Task:
     """The denoising task; the figure is the mean PSNR of linear planes over four levels and the kept photographs."""
     sampler = PatchSampler(photos, PATCH_PX, seed)
     validation = [_validation_pair(photo, level) for photo in kept for level in VALIDATION_LEVELS]

@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 from flexispd.errors import SetupError, displayable
 
 UInt8 = NDArray[np.uint8]
+Photos = list[UInt8]
 
 VALIDATION_SHARE = 16
 """Every sixteenth photograph, by name, is kept for validation and never trained on."""
 
 
-def load_photos(folder: Path) -> tuple[list[UInt8], list[UInt8]]:
+def load_photos(folder: Path) -> tuple[Photos, Photos]:
     """
     All photographs below `folder` as (H, W, 3) R, G, B arrays: those to train on, and those kept for validation.
 
@@ -50,7 +51,7 @@ class PatchSampler:
 
     candidates = 4
 
-    def __init__(self, photos: list[UInt8], edge_px: int, seed: int) -> None:
+    def __init__(self, photos: Photos, edge_px: int, seed: int) -> None:
         self.photos = [p for p in photos if min(p.shape[:2]) >= edge_px]
         self.edge_px = edge_px
         self.random = np.random.default_rng(seed)
@@ -65,8 +66,8 @@ class PatchSampler:
         photo = self.photos[self.random.choice(len(self.photos), p=self.weights)]
         cuts = [self._cut(photo) for _ in range(self.candidates if detailed else 1)]
         patch = max(cuts, key=_detail) if detailed else cuts[0]
-        patch = np.rot90(patch, self.random.integers(4))
-        return patch[:, ::-1] if self.random.random() < 0.5 else patch
+        turned: UInt8 = np.rot90(patch, int(self.random.integers(4)))
+        return turned[:, ::-1] if self.random.random() < 0.5 else turned
 
     def _cut(self, photo: UInt8) -> UInt8:
         row = self.random.integers(photo.shape[0] - self.edge_px + 1)

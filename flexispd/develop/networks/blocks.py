@@ -21,6 +21,7 @@ class ResidualBlock(nn.Module):
         self.second.weight.data.mul_(0.3)
 
     def forward(self, x: Tensor) -> Tensor:
+        """(B, width, h, w) to the same."""
         out: Tensor = x + self.second(functional.relu(self.first(x), inplace=True))
         return out
 

@@ -80,6 +80,7 @@ class DemosaicUNet(nn.Module):
         return functional.conv2d(padded, self.malvar)
 
     def forward(self, planes: Tensor) -> Tensor:
+        """See the class."""
         base = self.base(planes)
         full = self.encode(self.head(base))  # (B, 1w, h, w)
         low = self.bottom(self.down(full))  # (B, 2w, h/2, w/2)

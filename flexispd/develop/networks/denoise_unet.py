@@ -40,6 +40,7 @@ class DenoiseUNet(nn.Module):
         self.tail.weight.data.mul_(0.1)
 
     def forward(self, planes: Tensor, deviation: Tensor) -> Tensor:
+        """See the class."""
         batch, _, height, width = planes.shape
         level = deviation.expand(batch, 4, height, width)
         full = self.encode_full(self.head(torch.cat([planes, level], dim=1)))  # (B, 1w, h, w)

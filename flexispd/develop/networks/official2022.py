@@ -20,7 +20,7 @@ class ScNet1F(nn.Module):
     Input   (B, 4, h, w)  normalised planes, h and w multiples of 4
     Output  (B, 4, h, w)  to be added to the planes
 
-    A U-Net of 64 channels throughout, without biases, zero beyond the frame's border.
+    A U-Net of 64 channels throughout, without biases, zero beyond the frame's border. For inference only.
     """
 
     architecture = "sc-net-1f"
@@ -41,18 +41,25 @@ class ScNet1F(nn.Module):
 
     def forward(self, planes: Tensor) -> Tensor:
         """The residual."""
-        full = self._residual(1, functional.relu(self.conv1_1(planes)))
+        # In place and rebound throughout: a tensor of the whole frame has 64 bytes a site of the mosaic.
+        full = self._residual(1, self.conv1_1(planes).relu_())
         half = self._residual(2, functional.avg_pool2d(full, 2))  # (B, 64, h/2, w/2)
         low = self._residual(3, functional.avg_pool2d(half, 2))  # (B, 64, h/4, w/4)
-        half = self._residual(4, functional.relu(self.conv4_1(self.deconv1(low) + half)))
-        full = self._residual(5, functional.relu(self.conv5_1(self.deconv2(half) + full)))
-        residual: Tensor = self.conv7_1(functional.relu(self.conv6_1(full)))
+        half = self.deconv1(low).add_(half)
+        half = self._residual(4, self.conv4_1(half).relu_())
+        full = self.deconv2(half).add_(full)
+        full = self.conv5_1(full).relu_()
+        full = self._residual(5, full)
+        full = self.conv6_1(full).relu_()
+        residual: Tensor = self.conv7_1(full)
         return residual
 
     def _residual(self, level: int, x: Tensor) -> Tensor:
-        """Unlike most residual blocks, this one rectifies before the addition."""
+        """Add to `x`, in place, two convolutions of it; unlike most residual blocks, this one rectifies them before."""
         first, second = self.get_submodule(f"res_conv{level}_1"), self.get_submodule(f"res_conv{level}_2")
-        return x + functional.relu(second(functional.relu(first(x))))
+        change = first(x).relu_()
+        change = second(change).relu_()
+        return x.add_(change)
 
 
 class FC4(nn.Module):
