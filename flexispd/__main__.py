@@ -1,0 +1,5 @@
+"""`python -m flexispd` is `flexispd`."""
+
+from flexispd.cli.main import main
+
+main()

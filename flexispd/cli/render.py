@@ -1,0 +1,248 @@
+"""`flexispd render`: raw files in, finished pictures out."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from flexispd.cli.output import JsonOption, counted, explained, print_error, print_json
+from flexispd.errors import FlexispError, SetupError, TransientError, displayable
+
+if TYPE_CHECKING:
+    from flexispd.pipeline import Result
+    from flexispd.profile import Profile
+    from flexispd.types import Capture
+
+DEFAULT_PROFILE = "natural"
+
+
+class Format(enum.StrEnum):
+    """Kinds of file that can be written."""
+
+    jpeg = "jpeg"
+    png = "png"
+    png16 = "png16"
+    tiff16 = "tiff16"
+
+
+class Device(enum.StrEnum):
+    """Where the networks run."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+
+
+DeviceOption = Annotated[Device, typer.Option(help="Where the networks run; auto takes the GPU if there is one.")]
+
+
+def render(
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="PATH...", help="Raw files, PNG + JSON mosaics, or folders of them.")
+    ],
+    outbox: Annotated[Path, typer.Option(help="Folder for the pictures; made when it does not exist.")],
+    profiles: Annotated[
+        list[str] | None,
+        typer.Option("--profile", help=f"Look of the pictures; give it again for more. Default: {DEFAULT_PROFILE}."),
+    ] = None,
+    format_: Annotated[
+        Format | None, typer.Option("--format", help="Write this kind of file instead of what the profile says.")
+    ] = None,
+    device: DeviceOption = Device.auto,
+    as_json: JsonOption = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Render again what is already there. Files of others stay untouched.")
+    ] = False,
+) -> None:
+    """
+    Develop raws into finished pictures.
+
+    Writes STEM.PROFILE.jpg and, beside it, the receipt STEM.PROFILE.json, which says what was done and with which
+    inputs. Folders are searched with all their subfolders. Nothing is ever written into a folder that is read.
+
+    One file that fails does not stop the others; the exit code is then 1. See `flexispd profile list` for looks and
+    `flexispd info FILE` for what a raw says about itself.
+    """
+    from flexispd.profile import load_profile
+
+    _refuse_inbox(outbox, paths)
+    chosen = [with_format(load_profile(name), format_) for name in profiles or [DEFAULT_PROFILE]]
+    _refuse_namesakes(chosen)
+    summary = render_all(paths, chosen, outbox, device, overwrite=overwrite)
+    if as_json:
+        print_json(summary.as_json())
+    else:
+        typer.echo(summary.sentence(outbox))
+    if summary.count("failed"):
+        raise typer.Exit(1)
+
+
+@dataclasses.dataclass(slots=True)
+class Summary:
+    """What became of every capture, in the order in which it happened."""
+
+    started_s: float = dataclasses.field(default_factory=time.monotonic)
+    captures: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    leftovers: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+
+    def refused(self, error: FlexispError) -> None:
+        """Remember what was asked for and is no capture; its error names it."""
+        self.captures.append({"input": None, "status": "failed", "error": _described(error)})
+
+    def failed(self, path: Path, error: BaseException) -> None:
+        """Remember a failure and tell the user at once."""
+        self.captures.append({"input": path, "status": "failed", "error": _described(error)})
+
+    def add(self, path: Path, results: Sequence[Result]) -> None:
+        """Remember what came of a capture that could be read; one look may fail where another does not."""
+        pictures = [_picture(result) for result in results]
+        failed = any(picture["status"] == "failed" for picture in pictures)
+        self.captures.append({"input": path, "status": "failed" if failed else "done", "pictures": pictures})
+
+    def count(self, status: str) -> int:
+        """Captures of this status."""
+        return sum(capture["status"] == status for capture in self.captures)
+
+    def sentence(self, outbox: Path) -> str:
+        """One line for people."""
+        pictures = [picture["status"] for capture in self.captures for picture in capture.get("pictures", ())]
+        parts = [f"{counted(pictures.count('done'), 'picture')} of {counted(len(self.captures), 'capture')}"]
+        parts[0] += f" in {displayable(outbox)}"
+        if already := pictures.count("up to date"):
+            parts.append(f"{already} there already")
+        if self.leftovers and not self.captures:
+            parts.append(f"{counted(len(self.leftovers), 'file')} seen and not used")
+        if failed := self.count("failed"):
+            parts.append(f"{counted(failed, 'capture')} failed")
+        return ", ".join([*parts, f"{time.monotonic() - self.started_s:.1f} s"])
+
+    def as_json(self) -> dict[str, Any]:
+        """The same for programs."""
+        counts = {status: self.count(status) for status in ("done", "failed")}
+        return {**counts, "captures": self.captures, "leftovers": self.leftovers}
+
+
+def _picture(result: Result) -> dict[str, Any]:
+    """One look of one capture, ready for JSON."""
+    if result.error:
+        return {"profile": result.profile, "status": "failed", "error": _described(result.error)}
+    status = "up to date" if result.up_to_date else "done"
+    receipt = result.receipt
+    warnings = list(receipt.warnings) if receipt else []
+    return {"profile": result.profile, "status": status, "outputs": list(result.outputs), "warnings": warnings}
+
+
+def _described(error: BaseException) -> dict[str, str]:
+    """An error for programs; people are told at once."""
+    print_error(error)
+    problem, remedy = explained(error)
+    kind = type(error).__name__ if isinstance(error, FlexispError) else "Bug"
+    return {"kind": kind, "problem": problem, "remedy": remedy}
+
+
+def with_format(profile: Profile, format_: Format | None) -> Profile:
+    """The profile, writing one file of this kind; what it says about that kind stays."""
+    from flexispd.profile import ExportParams
+
+    if format_ is None:
+        return profile
+    same = [export for export in profile.export if export.format == format_.value]
+    export = same[0] if same else ExportParams(format=format_.value, gps=all(e.gps for e in profile.export))
+    return dataclasses.replace(profile, export=(export,))
+
+
+def render_all(
+    paths: Sequence[Path], profiles: Sequence[Profile], outbox: Path, device: Device, *, overwrite: bool
+) -> Summary:
+    """
+    Render every capture of `paths`, one failure at a time.
+
+    SetupError is not caught: what every capture lacks stops them all.
+    """
+    from flexispd.capture.scan import find_captures
+
+    findings = find_captures(paths)
+    summary = Summary(leftovers=[{"path": left.path, "reason": left.reason.value} for left in findings.leftovers])
+    for problem in findings.problems:
+        summary.refused(problem)
+    if not findings.captures:
+        return summary
+    from flexispd.develop.models import load_models
+    from flexispd.export.names import output_stems
+    from flexispd.log import log
+    from flexispd.pipeline import process
+
+    models = load_models(profiles, device.value)
+    make_folder(outbox)
+    stems = output_stems([(found.capture, found.folder) for found in findings.captures])
+    work = [(found.capture, outbox / stem) for found, stem in zip(findings.captures, stems, strict=True)]
+    with _progress(work) as following:
+        for capture, base in following:
+            log.info("capture.started", capture=displayable(capture.raw))
+            try:
+                summary.add(capture.raw, process(capture, profiles, models, base, overwrite=overwrite))
+            except SetupError:
+                raise
+            except Exception as error:  # a bug that one frame brings out must not cost the others
+                summary.failed(capture.raw, error)
+            status = summary.captures[-1]["status"]
+            log.info("capture.finished", capture=displayable(capture.raw), status=status)
+    return summary
+
+
+@contextmanager
+def _progress(work: Sequence[tuple[Capture, Path]]) -> Iterator[Iterable[tuple[Capture, Path]]]:
+    """The captures and where they go, with a bar on a terminal that shows the name of the one in work."""
+    if not sys.stderr.isatty() or len(work) < 2:
+        yield work
+        return
+
+    def name(item: tuple[Capture, Path] | None) -> str:
+        return displayable(item[0].raw.name)[-40:] if item else ""
+
+    with typer.progressbar(work, show_pos=True, item_show_func=name, file=sys.stderr) as bar:
+        yield bar
+
+
+def _refuse_inbox(outbox: Path, paths: Sequence[Path]) -> None:
+    """The folders that are read belong to the camera; a picture written there would be read the next time."""
+    target = outbox.resolve()
+    for path in paths:
+        if path.is_dir() and target.is_relative_to(path.resolve()):
+            raise typer.BadParameter(
+                f"the outbox {displayable(outbox)} lies in {displayable(path)}, which is read and never written to; "
+                "name a folder outside",
+                param_hint="--outbox",
+            )
+
+
+def _refuse_namesakes(profiles: Sequence[Profile]) -> None:
+    """Two profiles of one name would write the same files."""
+    names = [profile.name for profile in profiles]
+    for name in names:
+        if names.count(name) > 1:
+            raise typer.BadParameter(f"{name} is given twice", param_hint="--profile")
+
+
+def make_folder(outbox: Path) -> None:
+    """Make the outbox and what is missing above it."""
+    try:
+        outbox.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise typer.BadParameter(
+            f"{displayable(outbox)} cannot be a folder, because a file is in the way", param_hint="--outbox"
+        ) from None
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise TransientError(
+            f"The outbox {displayable(outbox)} cannot be made: {reason}.",
+            remedy="Name a folder in which you may write.",
+        ) from None
