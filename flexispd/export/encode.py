@@ -134,12 +134,12 @@ def _png(pixels: Pixels, exif: Image.Exif, params: ExportParams) -> bytes:  # no
     done, encoded = cv2.imencode(".png", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), settings)
     if not done:
         raise RuntimeError("cv2 could not encode a PNG")
-    png = encoded.tobytes()
+    png = encoded.data
     header_end = 8 + 25  # signature, then IHDR: PNG wants the colour profile before the pixels
     icc = b"sRGB\0\0" + zlib.compress(display_profile(SRGB))
     # EXIF in PNG is the TIFF structure alone, without the six bytes that announce it in a JPEG (PNG 3, 11.3.4.5).
     chunks = _chunk(b"iCCP", icc) + _chunk(b"eXIf", exif.tobytes().removeprefix(b"Exif\0\0"))
-    return png[:header_end] + chunks + png[header_end:]
+    return b"".join((png[:header_end], chunks, png[header_end:]))
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:
@@ -153,7 +153,7 @@ def _tiff(pixels: Pixels, exif: Image.Exif, params: ExportParams) -> bytes:  # n
     Not compressed: deflate takes seconds for noise that hardly shrinks, and every program reads it.
     """
     height, width, channels = pixels.shape
-    data = pixels.astype("<u2", copy=False).tobytes()  # the byte order of the block
+    data = pixels.astype("<u2", copy=False).data  # the byte order of the block
     del exif[0x0213]  # YCbCrPositioning, which has no place in an RGB file
     exif[0x0100] = width
     exif[0x0101] = height
@@ -163,10 +163,10 @@ def _tiff(pixels: Pixels, exif: Image.Exif, params: ExportParams) -> bytes:  # n
     exif[0x0111] = 0  # StripOffsets: Pillow counts from the end of the block
     exif[0x0115] = channels
     exif[0x0116] = height  # RowsPerStrip: one strip
-    exif[0x0117] = len(data)
+    exif[0x0117] = data.nbytes
     exif[0x011C] = 1  # PlanarConfiguration: interleaved
     exif[0x8773] = display_profile(SRGB)
-    return exif.tobytes().removeprefix(b"Exif\0\0") + data
+    return b"".join((exif.tobytes().removeprefix(b"Exif\0\0"), data))  # one copy of many megabytes, not two
 
 
 _ENCODERS = {

@@ -25,7 +25,7 @@ from flexispd.export.receipt import (
     receipt_bytes,
 )
 from flexispd.profile import ExportParams, Profile
-from flexispd.types import Capture, ColorMatrix, NoiseProfile, Picture, ShotInfo
+from flexispd.types import CFA, Capture, ColorMatrix, NoiseProfile, Picture, ShotInfo
 
 SHOT = ShotInfo(
     model="NIKON D500",
@@ -148,6 +148,27 @@ def test_a_number_that_is_not_finite_becomes_null(number: float) -> None:
     picture = replace(PICTURE, report={"psnr_db": number})
 
     assert document_of(build_receipt(INGREDIENTS, SHOT, picture, [JPEG]))["development"] == {"psnr_db": None}
+
+
+def test_everything_that_a_stage_may_report_has_a_form_in_json() -> None:
+    """
+    Arrays, enumerations, paths, records and text that is not Unicode; what has none is a bug that shows.
+    """
+    report = {
+        "cfa": CFA.RGGB,
+        "file": Path("a\nb"),
+        "text": "\udce9",
+        "noise": np.eye(2),
+        1: None,
+        "done": np.bool_(True),
+    }
+    plain = {"cfa": "RGGB", "file": "a\\nb", "text": "\\udce9", "noise": [[1, 0], [0, 1]], "1": None, "done": True}
+
+    assert (
+        document_of(build_receipt(INGREDIENTS, SHOT, replace(PICTURE, report=report), [JPEG]))["development"] == plain
+    )
+    with pytest.raises(TypeError):
+        document_of(build_receipt(INGREDIENTS, SHOT, replace(PICTURE, report={"network": object()}), [JPEG]))
 
 
 @pytest.mark.parametrize(

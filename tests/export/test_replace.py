@@ -197,6 +197,14 @@ def test_anything_but_a_regular_file_is_refused(outbox: Outbox, name: str, make:
         outbox.ask(NATURAL, JPEG, overwrite=True)
 
 
+def test_a_name_that_is_too_long_is_refused_before_any_work(outbox: Outbox) -> None:
+    """
+    Some file systems take fewer than 255 bytes, and a minute of developing would be lost.
+    """
+    with pytest.raises(CaptureError, match="too long"):
+        may_replace({outbox.folder / ("n" * 256): JPEG}, outbox.receipt, NATURAL, overwrite=False)
+
+
 def test_a_missing_format_is_added(outbox: Outbox) -> None:
     """
     An interrupted run is completed, and a second format joins the first, without --overwrite.
