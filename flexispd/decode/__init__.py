@@ -16,12 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from flexispd.decode.formats import RAW_EXTENSIONS, is_foveon, known_kind, starts_like_raw
+from flexispd.capture.formats import Kind, kind_of
+from flexispd.decode.formats import is_foveon, known_kind, starts_like_raw
 from flexispd.decode.limits import check_file_size
 from flexispd.errors import CaptureError, CorruptRawError, TransientError, UnsupportedRawError, displayable
 from flexispd.types import CFA, Capture, FourPlanes, Mosaic, UInt16
 
-__all__ = ["RAW_EXTENSIONS", "read_mosaic"]
+__all__ = ["read_mosaic"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,7 +53,7 @@ def read_mosaic(capture: Capture) -> Mosaic:
 
     name = displayable(capture.raw.name)
     data = _read(capture.raw)
-    frame = _png_frame(capture, data, name) if capture.raw.suffix.lower() == ".png" else _raw_frame(capture, data, name)
+    frame = _png_frame(capture, data, name) if kind_of(capture.raw) is Kind.PNG else _raw_frame(capture, data, name)
     check_content(frame.values, name)
     white, warnings = frame.white_level, list(frame.warnings)
     seen = saturation_levels(frame.values, frame.cfa, frame.black_level, white)
@@ -123,7 +124,7 @@ def _check_kind(path: Path, head: bytes, name: str) -> None:
     kind = known_kind(head)
     if kind is not None and not starts_like_raw(head):
         raise UnsupportedRawError(f"{name} is {kind}, not a camera raw.", remedy="Give the raw file of this shot.")
-    if path.suffix.lower() not in RAW_EXTENSIONS:
+    if kind_of(path) is not Kind.RAW:
         raise UnsupportedRawError(
             f"{name} does not have the extension of a camera raw.",
             remedy="Give it the extension of its camera's raws; headerless dumps need a PNG or DNG made of them.",

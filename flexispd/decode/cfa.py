@@ -1,5 +1,5 @@
 """
-Bayer phase arithmetic: which site of the 2x2 cell has which colour, and what a crop does to that.
+Bayer phase arithmetic: which site of the 2x2 cell has which colour.
 
 A cell lists its sites row by row: (0, 0), (0, 1), (1, 0), (1, 1). Planes are R, Gr, Gb, B, where Gr is the green on
 red's row. All four phases are one layout seen from another corner, so one formula serves them.
@@ -46,23 +46,13 @@ def split(values: UInt16, cfa: CFA) -> tuple[UInt16, UInt16, UInt16, UInt16]:
     return red, green_r, green_b, blue
 
 
-def pack(values: UInt16, cfa: CFA) -> UInt16:
-    """(H, W) mosaic of even size to (4, H/2, W/2) planes."""
-    return np.stack(split(values, cfa))
-
-
 def unpack(planes: UInt16, cfa: CFA) -> UInt16:
-    """(4, h, w) planes to a (2h, 2w) mosaic of the given phase: the inverse of `pack`."""
+    """(4, h, w) planes to a (2h, 2w) mosaic of the given phase: the inverse of `split`."""
     _, height, width = planes.shape
     values = np.empty((2 * height, 2 * width), planes.dtype)
     for view, plane in zip(split(values, cfa), planes, strict=True):
         view[...] = plane
     return values
-
-
-def crop(values: UInt16, cfa: CFA, top: int, left: int) -> tuple[UInt16, CFA]:
-    """The mosaic without its first rows and columns, and the phase that it has then."""
-    return values[top:, left:], cfa.shifted(top, left)
 
 
 def four(values: Sequence[float]) -> FourPlanes:

@@ -1,21 +1,11 @@
 """
-Which files are raws, told by name and by first bytes, without any image library.
+Which files are raws, told by their first bytes; `flexispd.capture.formats` tells by name.
 
 LibRaw goes further than is safe: a file that it cannot place is taken for some camera's headerless dump of the same
-length. So nothing reaches it whose name and first bytes do not both say raw, and `.raw`, `.bin` and `.img`, which
-headerless dumps bear, are not on the list.
+length. So nothing reaches it whose name and first bytes do not both say raw.
 """
 
 from __future__ import annotations
-
-# fmt: off
-RAW_EXTENSIONS = frozenset([
-    ".3fr", ".ari", ".arw", ".cap", ".cr2", ".cr3", ".crw", ".dcr", ".dcs", ".dng", ".erf", ".fff", ".gpr", ".iiq",
-    ".k25", ".kdc", ".mef", ".mos", ".mrw", ".nef", ".nrw", ".orf", ".pef", ".ptx", ".qtk", ".raf", ".rw2", ".rwl",
-    ".sr2", ".srf", ".srw", ".x3f",
-])
-# fmt: on
-"""Extensions of camera raws, in lower case. Cameras write them in either case."""
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
@@ -33,7 +23,10 @@ _RAW_SIGNATURES = (
     (0, b"FOVb"),  # X3F, recognised in order to be refused by name
     (0, b"qktk"),  # QuickTake 100
     (0, b"qktn"),  # QuickTake 150
-    (0, b"ARRI"),
+    (0, b"IIII"),  # Phase One without a TIFF header
+    (0, b"MMMM"),
+    (0, b"DSC-Image"),  # Rollei
+    (0, b"PXN"),  # Logitech
 )
 
 _OTHER_SIGNATURES = (

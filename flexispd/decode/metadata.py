@@ -11,6 +11,7 @@ import io
 import logging
 import math
 import re
+import struct
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,6 +19,7 @@ import exifread
 import numpy as np
 
 from flexispd.decode import cfa as phase
+from flexispd.decode import cr3
 from flexispd.decode.illuminants import D65_K, ILLUMINANT_CCT_K, STANDARD_A_K
 from flexispd.decode.values import neutral_from, usable_matrix
 from flexispd.types import ColorMatrix, NoiseProfile, ShotInfo
@@ -86,7 +88,7 @@ def exif_facts(data: bytes) -> tuple[dict[str, Any], list[str]]:
         data: The whole file.
     """
     try:
-        tags = exifread.process_file(io.BytesIO(data), details=False, extract_thumbnail=False)
+        tags = _cr3_tags(data) if cr3.is_cr3(data) else _tags(data)
     except Exception as error:  # a parser of hostile input may raise anything, and the pixels may be fine
         return {}, [f"EXIF could not be read ({type(error).__name__})."]
     reader = _Tags(tags)
@@ -109,6 +111,38 @@ def exif_facts(data: bytes) -> tuple[dict[str, Any], list[str]]:
             "noise_profile": reader.noise_profile(),
         }
     return {name: value for name, value in facts.items() if value}, []
+
+
+def _tags(data: bytes) -> dict[str, Any]:
+    file = io.BytesIO(data)
+    if data.startswith(b"FUJIFILMCCD-RAW"):  # RAF keeps its EXIF in the JPEG that it carries
+        offset, size = struct.unpack_from(">II", data, 84)
+        file = io.BytesIO(data[offset : offset + size])
+    elif data[:4] in (b"IIRO", b"IIRS", b"IIU\0"):  # ORF and RW2 are TIFF but for their first four bytes
+        file.write(b"II*\0")
+        file.seek(0)
+    return dict(exifread.process_file(file, details=False, extract_thumbnail=False))
+
+
+def _cr3_tags(data: bytes) -> dict[str, Any]:
+    """CR3's directories as one; each stands alone in the file, so exifread takes EXIF and GPS for the image's own."""
+    parts = {name: _tags(part) for name, part in cr3.directories(data).items()}
+    tags = parts.get("CMT2", {}) | parts.get("CMT1", {})
+    for found in parts.get("CMT4", {}).values():
+        name = _GPS_NAMES.get(getattr(found, "tag", -1))
+        if name is not None:
+            tags[f"GPS {name}"] = found
+    return tags
+
+
+_GPS_NAMES = {
+    1: "GPSLatitudeRef",
+    2: "GPSLatitude",
+    3: "GPSLongitudeRef",
+    4: "GPSLongitude",
+    5: "GPSAltitudeRef",
+    6: "GPSAltitude",
+}
 
 
 class _Tags:

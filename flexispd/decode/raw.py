@@ -69,11 +69,18 @@ def decode(data: bytes, name: str) -> RawFrame:
     try:
         with rawpy.RawPy() as raw:
             raw.open_buffer(io.BytesIO(data))
+            _check_layout(raw.sizes, name)
             check_area(raw.sizes.raw_width, raw.sizes.raw_height, name, len(data))
             raw.unpack()
             return _frame(raw, shifted_black_cell(data), name)
     except (rawpy.LibRawError, rawpy.NotSupportedError, MemoryError) as error:
         _translate(error, name)
+
+
+def _check_layout(sizes: Any, name: str) -> None:
+    """Fujifilm's SuperCCD stands on its corner; LibRaw then states the size of the turned picture, not of the file."""
+    if sizes.height > sizes.raw_height or sizes.width > sizes.raw_width:
+        _refuse("comes from a sensor that is turned by 45 degrees (SuperCCD)", name)
 
 
 def _translate(error: Exception, name: str) -> NoReturn:

@@ -71,3 +71,16 @@ def png_capture(folder: Path, values: UInt16, metadata: dict[str, Any]) -> Captu
 
 
 METADATA: dict[str, Any] = {"black_level": 256, "white_level": 16383, "cfa_pattern": [0, 1, 1, 2]}
+
+
+def with_tag(dng: bytes, tag: int, kind: int, count: int, payload: bytes) -> bytes:
+    """A DNG of ours with one tag of its first directory replaced, to make what no writer should."""
+    data = bytearray(dng)
+    (entries,) = struct.unpack_from("<H", data, 8)
+    (at,) = (at for at in range(10, 10 + 12 * entries, 12) if struct.unpack_from("<H", data, at) == (tag,))
+    if len(payload) > 4:
+        data += bytes(len(data) % 2)
+        payload, long_value = struct.pack("<I", len(data)), payload
+        data += long_value
+    data[at : at + 12] = struct.pack("<HHI", tag, kind, count) + payload.ljust(4, b"\0")
+    return bytes(data)

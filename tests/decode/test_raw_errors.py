@@ -1,16 +1,19 @@
 """Files that cannot be developed end in the error that says why, quickly, and without much memory."""
 
 import errno
+import json
 import os
+import struct
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from decode_making import frame, raw_capture
+from decode_making import METADATA, frame, png_capture, raw_capture, with_tag
 
 from flexispd.decode import read_mosaic
 from flexispd.errors import CaptureError, CorruptRawError, TransientError, UnsupportedRawError
+from flexispd.training.dng import write_dng
 from flexispd.types import Capture
 
 UNSUPPORTED = {
@@ -18,6 +21,7 @@ UNSUPPORTED = {
     "scanner_stack_no_cfa.nef": "all colours at every site",
     "ea0472_t__images__KyoceraRaw.raw": "extension",
     "32d1cb_t__images__Sigma.x3f": "Foveon",
+    "c51ef1_t__images__FujiFilm.raf": "SuperCCD",
     "nef__Issue_247-1.nef": "JPEG",
 }
 ALL_ZEROS = ["5c1875_test__data__IMG_1361.dng", "c5e7ee_t__images__DNG.dng", "54dea7_t__images__Panasonic.rw2"]
@@ -27,6 +31,7 @@ import json, os, resource, sys, time
 from pathlib import Path
 from flexispd.decode import read_mosaic
 from flexispd.errors import CaptureError
+from flexispd.training.dng import write_dng
 from flexispd.types import Capture
 
 for line in sys.stdin:
@@ -46,8 +51,6 @@ def test_every_nasty_file_ends_in_its_error_within_10_s_and_1_gb(shared_data: Pa
     Broken, hostile, mislabelled and mosaic-less files: a CaptureError with both sentences, never a picture, a crash,
     a long wait or a flood of memory. All are read by one process, which has to survive them.
     """
-    import json
-
     files = sorted(path for path in (shared_data / "nasty").rglob("*") if path.is_file())
     result = subprocess.run(
         [sys.executable, "-c", READ_ONE],
@@ -72,6 +75,41 @@ def test_every_nasty_file_ends_in_its_error_within_10_s_and_1_gb(shared_data: Pa
         assert rows[name][1] == "UnsupportedRawError", name
         assert words in rows[name][2], name
     assert [rows[name][1] for name in ALL_ZEROS] == ["CorruptRawError"] * 3
+
+
+X_TRANS = bytes(int(c) for c in "110112112110201021112110110112021201")
+DNG = write_dng(frame())
+WIDE = struct.pack("<I", 60_000)
+
+
+@pytest.mark.parametrize(
+    ("data", "error", "words"),
+    [
+        (with_tag(DNG, 262, 3, 1, struct.pack("<H", 34892)), UnsupportedRawError, "monochrome"),
+        (
+            with_tag(with_tag(DNG, 33421, 3, 2, b"\6\0\6\0"), 33422, 1, 36, X_TRANS),
+            UnsupportedRawError,
+            "X-Trans",
+        ),
+        (with_tag(DNG, 33422, 1, 4, b"\0\1\2\1"), UnsupportedRawError, "no Bayer pattern"),
+        (with_tag(DNG, 33422, 1, 4, b"\0\1\3\2"), UnsupportedRawError, "no Bayer pattern"),
+        (with_tag(DNG, 50717, 4, 1, struct.pack("<I", 100)), CorruptRawError, "white level"),
+        (with_tag(with_tag(DNG, 256, 4, 1, WIDE), 257, 4, 1, WIDE), UnsupportedRawError, "3600 megapixels"),
+        (with_tag(DNG, 257, 4, 1, WIDE), CorruptRawError, "too few for the 96x60000 pixels"),
+        (with_tag(DNG, 257, 4, 1, struct.pack("<I", 80)), CorruptRawError, "ends before"),
+    ],
+    ids=["monochrome", "X-Trans", "no diagonal", "four colours", "levels", "absurd", "impossible", "too tall"],
+)
+def test_a_whole_file_that_is_no_bayer_mosaic_is_told_what_it_is(
+    tmp_path: Path, data: bytes, error: type[Exception], words: str
+) -> None:
+    """
+    Refused by what the sensor is, or by what the file claims, before memory is taken for it.
+    """
+    (tmp_path / "a.dng").write_bytes(data)
+
+    with pytest.raises(error, match=words):
+        read_mosaic(Capture(tmp_path / "a.dng"))
 
 
 @pytest.mark.parametrize("share", [0.02, 0.5, 0.9, 0.99])
@@ -159,8 +197,6 @@ def test_a_pair_with_a_hostile_name_is_read(tmp_path: Path) -> None:
     """
     The same for a PNG with its JSON file.
     """
-    from decode_making import METADATA, png_capture
-
     plain = png_capture(tmp_path, frame().values, METADATA)
     assert plain.json is not None
     raw = plain.raw.rename(tmp_path / os.fsdecode(b"n\xe4cht\n.png"))
