@@ -154,7 +154,7 @@ def test_everything_that_a_stage_may_report_has_a_form_in_json() -> None:
     """
     Arrays, enumerations, paths, records and text that is not Unicode; what has none is a bug that shows.
     """
-    report = {
+    report: dict[Any, Any] = {
         "cfa": CFA.RGGB,
         "file": Path("a\nb"),
         "text": "\udce9",
