@@ -1,5 +1,6 @@
 """The official networks of 2022: imported whole or not at all, and run as their own scripts run them."""
 
+import errno
 import importlib.util
 import json
 import os
@@ -19,9 +20,9 @@ from flexispd.develop import official
 from flexispd.develop.networks.import_official import import_checkout
 from flexispd.develop.networks.official2022 import FC4, MWRCAN, ScNet1F
 from flexispd.develop.official import OfficialNetworks, develop_official, load_networks
-from flexispd.errors import CaptureError, ConfigError, FlexispError, SetupError, WeightsError
+from flexispd.errors import CaptureError, ConfigError, FlexispError, SetupError, TransientError, WeightsError
 from flexispd.types import CFA, Mosaic, ShotInfo
-from flexispd.weights import OFFICIAL_2022, ModelSet, list_entries, model_set, verify
+from flexispd.weights import OFFICIAL_2022, WeightEntry, list_entries, model_set, read_manifest, verify, write_manifest
 
 CPU = torch.device("cpu")
 TOLERANCE = 1e-4
@@ -194,11 +195,10 @@ def test_a_mosaic_of_any_phase_becomes_the_official_picture(
     json.dumps(picture.report)
 
 
-def test_gbrg_loses_its_first_and_last_column(networks: OfficialNetworks) -> None:
+def test_gbrg_loses_its_first_and_last_column() -> None:
     """
     What the script does to its one camera, 3464x5202 and GBRG, is the rule for all: cut, never mirror.
     """
-    del networks
     values = np.arange(8 * 10, dtype=np.uint16).reshape(8, 10)
     mosaic = Mosaic(values, CFA.GBRG, (0.0,) * 4, (1.0,) * 4, ShotInfo())
 
@@ -310,13 +310,7 @@ def test_a_state_dict_is_found_under_any_of_the_known_keys(
 
     entries = import_checkout(damaged, tmp_path / "weights")
 
-    assert entries[1].sha256 == ModelSet("", tuple(_manifest(store))).entry("stage2-fold0").sha256
-
-
-def _manifest(store: Path) -> Any:
-    from flexispd.weights import read_manifest
-
-    return read_manifest(store / OFFICIAL_2022 / "manifest.toml")
+    assert entries[1].sha256 == read_manifest(store / OFFICIAL_2022 / "manifest.toml")[1].sha256
 
 
 def test_a_checkpoint_in_the_format_before_torch_1_6_is_read(damaged: Path, seeded: ModuleType, tmp_path: Path) -> None:
@@ -459,6 +453,52 @@ def test_a_folder_that_is_no_model_set_is_never_replaced(tmp_path: Path) -> None
         import_checkout(tmp_path, tmp_path / "weights", "mine")
 
     assert (tmp_path / "weights/mine/letter.txt").read_text() == "dear"
+
+
+def test_a_name_that_the_package_ships_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    An import can never stand in for networks that come with flexispd.
+    """
+    entry = WeightEntry(tmp_path, "shipped", "denoise", "a", "0" * 64, "a", "a", "a", "a")
+    write_manifest(tmp_path / "manifest.toml", [entry])
+    monkeypatch.setattr("flexispd.weights.data_folder", lambda _: tmp_path)
+
+    with pytest.raises(ConfigError, match="comes with flexispd"):
+        import_checkout(tmp_path, tmp_path / "weights", "shipped")
+
+
+def test_a_destination_that_cannot_be_written_is_named(checkout: Path, tmp_path: Path) -> None:
+    """
+    That is no fault of the checkout, and may be put right.
+    """
+    (tmp_path / "weights").touch()
+
+    with pytest.raises(TransientError, match="weights cannot be written"):
+        import_checkout(checkout, tmp_path / "weights")
+
+
+def test_the_old_set_is_put_back_when_the_new_one_cannot_take_its_place(
+    checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    At the very last step, too, an error leaves things as they were.
+    """
+    destination = tmp_path / "weights"
+    first = import_checkout(checkout, destination)
+    rename = Path.rename
+
+    def refusing(path: Path, target: Path) -> Path:
+        if (path / "manifest.toml").exists() and not path.name.endswith("-old") and path.name != OFFICIAL_2022:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", refusing)
+    with pytest.raises(TransientError, match="cannot be written"):
+        import_checkout(checkout, destination)
+
+    for entry in first:
+        verify(entry)
+    assert [path.name for path in destination.iterdir()] == [OFFICIAL_2022]
 
 
 @pytest.mark.parametrize("kind", ["missing", "file", "empty"])
