@@ -20,8 +20,8 @@ from flexispd.training.dng import write_dng
 from flexispd.types import CFA, ColorMatrix, Float32, Float64, FourPlanes, Mosaic, NoiseProfile, ShotInfo
 
 BLACK, WHITE = 512, 16383
-EXPOSURE = 0.55
-"""Sensor signal for scene light 1.0: the walls are dark, the shop windows right, the lamps far beyond white."""
+EXPOSURE = 1.5
+"""Sensor signal for scene light 1.0: the walls stay dark, bright windows are about white, the lamps far beyond."""
 
 NOISE = NoiseProfile((9e-4,) * 4, (2.5e-6,) * 4, "json")
 
@@ -81,7 +81,7 @@ def _shot() -> ShotInfo:
     """What the camera would write into the file."""
     xyz_to_camera: Float64 = _CAMERA_FROM_REC709 @ np.linalg.inv(_XYZ_FROM_REC709)
     # The camera's own guess: a mixture of warm lamps, as automatic white balances make it at night.
-    red, green, blue = _CAMERA_FROM_REC709 @ np.array([1.0, 0.78, 0.52])
+    red, green, blue = _CAMERA_FROM_REC709 @ np.array([1.0, 0.86, 0.68])
     return ShotInfo(
         make="flexispd",
         model="Night Street",
