@@ -1,0 +1,59 @@
+# make demo   a first picture: installs into .venv, makes a night raw, renders it under two profiles
+# make test   everything that has to hold: lint, types, tests with branch coverage
+# make lint   only the first two of these
+# make clean  remove what the others made
+#
+# Each does all of its own set-up and needs python3 (3.11 or newer) and nothing else. PYTHON=python3.12 chooses another.
+
+SHELL := /bin/bash
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+RUN_STAMP := .venv/.installed-run
+TEST_STAMP := .venv/.installed-test
+DEMO ?= demo
+
+# The tests run many small tensors, for which more threads are slower.
+export OMP_NUM_THREADS ?= 2
+
+.DELETE_ON_ERROR:
+.PHONY: demo test lint clean
+
+demo: $(RUN_STAMP)
+	$(BIN)/flexispd demo --outbox $(DEMO)
+
+test: lint
+	$(BIN)/python -m pytest --cov --cov-report=term-missing:skip-covered
+
+lint: $(TEST_STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean:
+	rm -rf .venv $(DEMO) build dist .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(RUN_STAMP): pyproject.toml constraints.txt | $(BIN)/python
+	@echo "installing flexispd into .venv (a few minutes the first time) ..."
+	$(PIP) install -c constraints.txt -e .
+	@touch $@
+
+$(TEST_STAMP): $(RUN_STAMP)
+	@echo "installing what the tests need ..."
+	$(PIP) install -c constraints.txt -e '.[test,train]'
+	@touch $@
+
+# A .venv without a working pip was left by an interrupted run, and is made again.
+$(BIN)/python:
+	@command -v $(PYTHON) >/dev/null || { \
+	  echo "error: there is no $(PYTHON)."; \
+	  echo "  fix: install Python 3.11 or newer, or name it: make PYTHON=/path/to/python3.12"; exit 1; } >&2
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "error: $$($(PYTHON) --version 2>&1) is too old; flexispd needs 3.11 or newer."; \
+	  echo "  fix: install a newer one and name it: make PYTHON=python3.12"; exit 1; } >&2
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "error: $(PYTHON) cannot make virtual environments: its venv module is missing."; \
+	  echo "  fix: install it, on Debian and Ubuntu with: apt install python3-venv"; exit 1; } >&2
+	@rm -rf .venv
+	@$(PYTHON) -m venv .venv || { rm -rf .venv; exit 1; }
