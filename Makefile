@@ -36,6 +36,7 @@ clean:
 
 $(RUN_STAMP): pyproject.toml constraints.txt | $(BIN)/python
 	@echo "installing flexispd into .venv (a few minutes the first time) ..."
+	@$(PIP) --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip  # an interrupted run leaves a .venv without pip
 	$(PIP) install -c constraints.txt -e .
 	@touch $@
 
@@ -44,7 +45,6 @@ $(TEST_STAMP): $(RUN_STAMP)
 	$(PIP) install -c constraints.txt -e '.[test,train]'
 	@touch $@
 
-# A .venv without a working pip was left by an interrupted run, and is made again.
 $(BIN)/python:
 	@command -v $(PYTHON) >/dev/null || { \
 	  echo "error: there is no $(PYTHON)."; \
