@@ -98,7 +98,8 @@ def _find(folder: Path) -> dict[_Part, Path]:
 
     def rank(root: Path) -> tuple[int, bool, int]:
         # Other years have some of the same files; and where a file is missing, the year decides which is named.
-        return len(_files(root)), "2022" in root.name, -len(root.parts)
+        count = len(_files(root))
+        return count, count > 0 and "2022" in root.name, -len(root.parts)
 
     best = max(_folders(folder, DEPTH_MAX), key=rank)
     files = _files(best)
