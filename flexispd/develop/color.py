@@ -137,10 +137,15 @@ def plausible_white(xy: Chromaticity) -> Chromaticity:
     """`xy` itself if a lamp or the sky can have this colour, otherwise the nearest colour that one can have."""
     cct_k, duv = cct_and_duv(xy)
     mired = 1e6 / cct_k
-    if WHITE_MIRED[0] <= mired <= WHITE_MIRED[1] and abs(duv) <= WHITE_DUV_MAX:
+    if WHITE_MIRED[0] <= mired <= WHITE_MIRED[1] and abs(duv) <= WHITE_DUV_MAX and sum(xy) <= 0.999:
         return xy
     mired = min(max(mired, WHITE_MIRED[0]), WHITE_MIRED[1])
-    return white_xy(1e6 / mired, min(max(duv, -WHITE_DUV_MAX), WHITE_DUV_MAX))
+    duv = min(max(duv, -WHITE_DUV_MAX), WHITE_DUV_MAX)
+    xy = white_xy(1e6 / mired, duv)
+    while sum(xy) > 0.99:  # greener than the yellow of the spectrum itself, which lies close to the warm whites
+        duv *= 0.8
+        xy = white_xy(1e6 / mired, duv)
+    return xy
 
 
 # Lam, "Metamerism and colour constancy", 1985, as in CIE 160:2004: XYZ to the cone-like responses of Bradford.

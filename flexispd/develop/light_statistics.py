@@ -51,15 +51,18 @@ class Camera:
         locus: Log chroma of black bodies at `LOCUS_MIRED`, shape (39, 2).
         off_locus: Distance of each bin of the histogram from the locus, shape (64, 64), float32.
         matrices: Its colour matrices, checked.
+        slack: 1 if the matrices are the camera's own; more for matrices of another camera, by whose locus grey pixels
+            and lamps are not to be judged strictly.
     """
 
     daylight: Float64
     locus: Float64
     off_locus: Tensor
     matrices: tuple[ColorMatrix, ...]
+    slack: float = 1.0
 
     @classmethod
-    def of(cls, matrices: tuple[ColorMatrix, ...]) -> Camera:
+    def of(cls, matrices: tuple[ColorMatrix, ...], slack: float = 1.0) -> Camera:
         """
         The camera with these colour matrices.
 
@@ -70,7 +73,7 @@ class Camera:
         daylight = _log_chroma(color.white_to_neutral(color.D65_XY, usable))
         neutrals = color.planckian_neutrals(LOCUS_MIRED, usable)
         locus = np.log(neutrals[:, [0, 2]]) - daylight
-        return cls(daylight, locus, _off_locus(locus), usable)
+        return cls(daylight, locus, _off_locus(locus), usable, slack)
 
     def chroma(self, neutral: tuple[float, float, float]) -> Float64:
         """Log chroma of a neutral, shape (2,)."""
@@ -212,7 +215,7 @@ def grayness(small: Thumbnail, camera: Camera) -> Tensor:
     chroma = _chroma(smooth, camera)
     changes = _local_contrast(chroma).square().sum(0).sqrt()
     contrast = _local_contrast(torch.log(smooth.mean(0, keepdim=True).clamp_min(1e-6)))[0].abs()
-    near = camera.off_locus.flatten()[_bins(chroma)] < CORRIDOR
+    near = camera.off_locus.flatten()[_bins(chroma)] < CORRIDOR * camera.slack
     weight = small.weight * (contrast > 3e-3) * near
     candidates = weight > 0.5
     count = int(candidates.sum())

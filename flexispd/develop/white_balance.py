@@ -27,11 +27,18 @@ from flexispd.types import Float64, Illuminant, ShotInfo
 AS_SHOT_DEVIATION = 0.14
 """How far a camera's setting may be off, in log chroma: about 4 degrees. At night cameras leave lamps their colour."""
 
+NETWORK_DEVIATION = 0.06
+"""Added to what the network says itself: it has learnt from made scenes, and a real one is a little different."""
+
 LOCUS_DEVIATION = 0.012
 """How far from the Planckian locus lamps lie, in duv: fluorescent lamps and LEDs within 0.006, mercury 0.02."""
 
 CONTRADICTION = 2.0
 """From this many deviations from the others' mean a witness loses weight."""
+
+STRANGER_SLACK, STRANGER_DEVIATION = 3.0, 0.25
+"""What is allowed to a camera that goes under the default colour matrix, and how far the network may then be off: it
+looks for the light relative to the camera's daylight, which is not known."""
 
 NIGHT_K = 4500.0
 """Assumed where nothing is known: midway between lamps and the sky."""
@@ -91,7 +98,9 @@ def estimate(planes: Tensor, shot: ShotInfo, network: nn.Module | None) -> Light
     Raises:
         CaptureError: The camera's colour matrix cannot be used.
     """
-    return judge(thumbnail(planes), Camera.of(shot.color_matrices), shot, network)
+    stranger = shot.sources.get("color_matrices") == "default"
+    camera = Camera.of(shot.color_matrices, STRANGER_SLACK if stranger else 1.0)
+    return judge(thumbnail(planes), camera, shot, network)
 
 
 def judge(small: Thumbnail, camera: Camera, shot: ShotInfo, network: nn.Module | None) -> LightEstimates:
@@ -99,7 +108,7 @@ def judge(small: Thumbnail, camera: Camera, shot: ShotInfo, network: nn.Module |
     witnesses: dict[str, Witness] = {}
     if small.usable:
         if network is not None:
-            witnesses["network"] = _asked(network, histograms(small, camera), scene_input(exposure_ev(shot)))
+            witnesses["network"] = _asked(network, small, camera, exposure_ev(shot))
         grays = gray_pixels(small, camera)
         if grays is not None:
             witnesses["gray-pixel"] = Witness(*grays)
@@ -132,11 +141,13 @@ def scene_input(exposure_value: float | None) -> Tensor:
     return torch.tensor([0.0, 0.0] if exposure_value is None else [exposure_value / 10, 1.0])
 
 
-def _asked(network: nn.Module, planes: Tensor, scene: Tensor) -> Witness:
+def _asked(network: nn.Module, small: Thumbnail, camera: Camera, exposure_value: float | None) -> Witness:
     device = next(network.parameters()).device
+    planes, scene = histograms(small, camera), scene_input(exposure_value)
     with torch.inference_mode():
         mean, covariance = network(planes[None].to(device), scene[None].to(device))
-    return Witness(mean[0].double().cpu().numpy(), covariance[0].double().cpu().numpy())
+    deviation = NETWORK_DEVIATION if camera.slack == 1.0 else STRANGER_DEVIATION
+    return Witness(mean[0].double().cpu().numpy(), covariance[0].double().cpu().numpy() + deviation**2 * np.eye(2))
 
 
 def mix(witnesses: list[Witness], camera: Camera) -> Witness:
@@ -177,7 +188,7 @@ def _near_locus(chroma: Float64, camera: Camera) -> Witness:
     nearest = int(np.argmin(((camera.locus - chroma) ** 2).sum(1)))
     index = min(max(nearest, 1), len(LOCUS_MIRED) - 2)
     cct_k = 1e6 / LOCUS_MIRED[index]
-    beside = color.white_to_neutral(color.white_xy(cct_k, LOCUS_DEVIATION), camera.matrices)
+    beside = color.white_to_neutral(color.white_xy(cct_k, LOCUS_DEVIATION * camera.slack), camera.matrices)
     across = camera.chroma(beside) - camera.locus[index]
     per_mired = (camera.locus[index + 1] - camera.locus[index - 1]) / (LOCUS_MIRED[index + 1] - LOCUS_MIRED[index - 1])
     along = 200 * per_mired
