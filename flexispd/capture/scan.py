@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
@@ -86,7 +86,7 @@ class _Search:
         self.findings = Findings()
         self._seen: set[str] = set()
         self._named: dict[Path, set[str]] = defaultdict(set)
-        self._pairings: dict[Path, Pairing] = {}
+        self._listed: dict[Path, Mapping[Path, Capture | Reason]] = {}
         for path in paths:
             self._named[path.parent].add(path.name)
 
@@ -115,27 +115,27 @@ class _Search:
             raise CaptureError(
                 f"{displayable(path)} is not a file or folder.", remedy="Give a raw, or a folder of raws."
             )
-        pairing = self._pairing(path.parent)
-        for capture in pairing.captures:
-            if path in (capture.raw, capture.json, capture.xmp, capture.companion):
-                self._add(capture, PurePath())
-                return
-        leftover = next((left for left in pairing.leftovers if left.path == path), None)
-        if leftover is None:  # listed before it was deleted, or after
-            raise _not_a_capture(path)
-        if kind_of(path) is Kind.PNG and leftover.reason in (Reason.WAITING_FOR_JSON, Reason.FINISHED):
+        place = self._places(path.parent).get(path)
+        if isinstance(place, Capture):
+            self._add(place, PurePath())
+        elif place in (Reason.WAITING_FOR_JSON, Reason.FINISHED) and kind_of(path) is Kind.PNG:
             self._add(Capture(path), PurePath())  # asked for by name: decoding it says what is missing
-        elif leftover.reason in (Reason.OUTPUT, Reason.SPARE, Reason.AMBIGUOUS):
-            self._leave(leftover)
+        elif place in (Reason.OUTPUT, Reason.SPARE, Reason.AMBIGUOUS):
+            self._leave(Leftover(path, place))
         else:
             raise _not_a_capture(path)
 
-    def _pairing(self, folder: Path) -> Pairing:
-        """Of all files in the folder, because sidecars need not be named; listed once for any number of named files."""
-        if folder not in self._pairings:
+    def _places(self, folder: Path) -> Mapping[Path, Capture | Reason]:
+        """What each file of a folder is a part of; listed once, however many of its files are named."""
+        if folder not in self._listed:
             names = {name for name in os.listdir(folder) if not is_ignored_file(name)}  # noqa: PTH208  (names only)
-            self._pairings[folder] = _pair_in(folder, names | self._named[folder])
-        return self._pairings[folder]
+            pairing = _pair_in(folder, names | self._named[folder])
+            places: dict[Path, Capture | Reason] = {left.path: left.reason for left in pairing.leftovers}
+            for capture in pairing.captures:
+                files = (capture.raw, capture.json, capture.xmp, capture.companion)
+                places.update({path: capture for path in files if path is not None})
+            self._listed[folder] = places
+        return self._listed[folder]
 
     def _add(self, capture: Capture, folder: PurePath) -> None:
         place = os.path.abspath(capture.raw)  # noqa: PTH100  (two links to one raw are two captures)
