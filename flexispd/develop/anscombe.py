@@ -35,24 +35,30 @@ class Anscombe:
         """For a slope and a variance at black of any non-negative size."""
         return cls(shot.clamp_min(SHOT_MIN), read.clamp_min(0))
 
-    def _root(self, x: Tensor | float) -> Tensor:
-        return 2 / self.shot * torch.sqrt((self.shot * x + 0.375 * self.shot**2 + self.read).clamp_min(0))
-
     @property
-    def span(self) -> Tensor:
-        """Distance from black to white in deviations of the noise."""
-        return self._root(1.0) - self._root(0.0)
+    def _dark(self) -> Tensor:
+        """Variance at black, with the transform's own 3/8 of a photon."""
+        return 0.375 * self.shot**2 + self.read
+
+    def _half_root(self, x: Tensor | float) -> Tensor:
+        """
+        Half the distance of `x` from black, in deviations of the noise: (sqrt(shot x + dark) - sqrt(dark)) / shot.
+
+        Written so that no digits are lost where read noise prevails and the two roots are nearly equal.
+        """
+        dark = self._dark
+        return x / (torch.sqrt((self.shot * x + dark).clamp_min(0)) + torch.sqrt(dark))
 
     @property
     def deviation(self) -> Tensor:
         """Standard deviation of the noise after the transform, the same for every signal."""
-        return 1 / self.span
+        return 0.5 / self._half_root(1.0)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Linear planes (..., 4, h, w) to stabilised ones; 0 stays 0 and 1 stays 1."""
-        return (self._root(x) - self._root(0.0)) / self.span
+        """Linear planes (..., 4, h, w) to stabilised ones; 0 stays 0 and 1 stays 1. The noise's far tail is cut off."""
+        return self._half_root(torch.maximum(x, -self._dark / self.shot)) / self._half_root(1.0)
 
     def inverse(self, z: Tensor) -> Tensor:
         """Stabilised planes back to linear ones."""
-        root = (z * self.span + self._root(0.0)) * self.shot / 2
-        return (root**2 - self.read) / self.shot - 0.375 * self.shot
+        half = z * self._half_root(1.0)
+        return half * (2 * torch.sqrt(self._dark) + self.shot * half)
