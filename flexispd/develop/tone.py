@@ -80,10 +80,13 @@ class Look:
     @classmethod
     def of(cls, matrix: Tensor, params: RenderParams) -> Look:
         """The look of `params` after `matrix`, on the matrix's device."""
-        rec2020 = torch.from_numpy(REC2020_TO_XYZ)
-        srgb = torch.from_numpy(XYZ_TO_SRGB)
-        mats = (_XYZ_TO_LMS @ rec2020, srgb @ _XYZ_TO_LMS.inverse(), srgb @ rec2020, _LMS_TO_LAB, _LMS_TO_LAB.inverse())
-        return cls(matrix, params, *(m.to(matrix.device, torch.float32) for m in mats))
+        to_srgb = torch.from_numpy(XYZ_TO_SRGB @ REC2020_TO_XYZ)
+        to_lms = _XYZ_TO_LMS @ torch.from_numpy(REC2020_TO_XYZ)
+        # The published digits leave white a trace of colour, which saturation would multiply.
+        to_lms = to_lms / to_lms.sum(dim=1, keepdim=True)
+        to_lab = _LMS_TO_LAB - _LMS_TO_LAB.mean(dim=1, keepdim=True) * torch.tensor([[0.0], [1.0], [1.0]])
+        steps = (to_lms, to_srgb @ to_lms.inverse(), to_srgb, to_lab, to_lab.inverse())
+        return cls(matrix, params, *(step.to(matrix.device, torch.float32) for step in steps))
 
 
 def apply_look(rgb: Tensor, look: Look) -> Tensor:
