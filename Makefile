@@ -8,7 +8,7 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 RUN_STAMP := .venv/.installed-run
 TEST_STAMP := .venv/.installed-test
 DEMO ?= demo

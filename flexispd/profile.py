@@ -66,7 +66,7 @@ class RenderParams:
     auto_exposure: float = field(
         1.0, Number(0, 1), "Share of the automatic exposure that is applied; 0 keeps the camera's."
     )
-    contrast: float = field(1.0, Number(0.5, 2), "Slope of the tone curve at middle grey; 1 is as the eye saw it.")
+    contrast: float = field(1.0, Number(0.5, 2), "Slope of the tone curve at middle grey; higher is harder.")
     saturation: float = field(1.0, Number(0, 2), "Strength of all colours; 0 is black and white.")
     vibrance: float = field(0.0, Number(-1, 1), "Strength of pale colours; vivid ones stay as they are.")
     shadows: float = field(0.0, Number(-1, 1), "Positive lifts the dark parts of the picture.")

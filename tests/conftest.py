@@ -26,8 +26,9 @@ def shared_data() -> Path:
 
 
 @pytest.fixture(autouse=True)
-def user_configuration(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder in the place of ~/.config, so that profiles of whoever runs the tests stay out."""
-    folder = tmp_path_factory.mktemp("config")
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(folder))
-    return folder
+def nobodys_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Empty folders in the place of ~/.config and ~/.local/share: what the user of this machine has there stays out."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("data")))
+    for name in ("FLEXISPD_WEIGHTS", "FLEXISPD_DEBUG", "FLEXISPD_LOG", "FLEXISPD_LOG_LEVEL"):
+        monkeypatch.delenv(name, raising=False)

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
-import traceback
 from typing import Annotated, Any
 
 import typer
 
 from flexispd import __version__
 from flexispd.cli import bench, demo, info, profile, render, train, weights
-from flexispd.cli.output import print_error
+from flexispd.cli.output import DEBUG, print_error
 from flexispd.errors import FlexispError
 
 INTERRUPTED = 130
 USAGE = 2
-_DEBUG = "FLEXISPD_DEBUG"
 
 app = typer.Typer(
     name="flexispd",
@@ -50,7 +48,7 @@ def flexispd(
         bool, typer.Option("--verbose", "-v", help="Print what is done, event by event, on stderr.")
     ] = False,
     debug: Annotated[
-        bool, typer.Option("--debug", help=f"Print the traceback of an error too; ${_DEBUG}=1 does the same.")
+        bool, typer.Option("--debug", help=f"Print the traceback of an error too; ${DEBUG}=1 does the same.")
     ] = False,
 ) -> None:
     """
@@ -61,7 +59,7 @@ def flexispd(
     Exit codes: 0 done, 1 some capture failed, 2 the command line is wrong, 78 a profile or manifest is wrong.
     """
     if debug:
-        os.environ[_DEBUG] = "1"
+        os.environ[DEBUG] = "1"
     # By environment, so that nobody imports the logger who has nothing to log, and worker processes agree.
     os.environ.setdefault("FLEXISPD_LOG_LEVEL", "info" if verbose else "warning")
 
@@ -78,13 +76,11 @@ def run(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         code = INTERRUPTED
     except FlexispError as error:
-        _trace()
         print_error(error)
         return error.exit_code
     except Exception as error:
         if hasattr(error, "format_message"):  # a usage error of typer, whose class has moved between versions
             return _usage(error)
-        _trace()
         print_error(error)
         return 1
     if code == INTERRUPTED:
@@ -103,8 +99,3 @@ def _usage(error: Any) -> int:
     ending = "" if message.endswith((".", "?")) else "."
     typer.echo(f"error: {message}{ending}\n  fix: `{path} --help` shows how it is used.", err=True)
     return USAGE
-
-
-def _trace() -> None:
-    if os.environ.get(_DEBUG) == "1":
-        traceback.print_exc()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import traceback
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,6 +11,9 @@ from typing import Annotated, Any
 import typer
 
 from flexispd.errors import FlexispError, displayable
+
+DEBUG = "FLEXISPD_DEBUG"
+"""Environment variable that `--debug` sets, so that child processes know it too."""
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on stdout.")]
 
@@ -20,7 +24,9 @@ def print_json(value: Any) -> None:
 
 
 def print_error(error: BaseException) -> None:
-    """The problem and its remedy on stderr, without a traceback."""
+    """The problem and its remedy on stderr; the traceback before them only when somebody is hunting a bug."""
+    if os.environ.get(DEBUG) == "1":
+        traceback.print_exception(error)
     problem, remedy = explained(error)
     typer.echo(f"error: {problem}\n  fix: {remedy}", err=True)
 
@@ -48,8 +54,6 @@ def counted(number: int, noun: str) -> str:
 def _plain(value: Any) -> Any:
     if isinstance(value, Path):
         return displayable(value)
-    if hasattr(value, "item"):  # numpy scalars
-        return value.item()
-    if hasattr(value, "tolist"):
+    if hasattr(value, "tolist"):  # arrays and scalars of numpy
         return value.tolist()
     raise TypeError(f"{type(value).__name__} is not for JSON")

@@ -177,9 +177,10 @@ def render_all(
         return summary
     from flexispd.develop.models import load_models
     from flexispd.export.names import output_stems
-    from flexispd.log import log
+    from flexispd.log import configure, log
     from flexispd.pipeline import process
 
+    configure()
     models = load_models(profiles, device.value)
     make_folder(outbox)
     stems = output_stems([(found.capture, found.folder) for found in findings.captures])
