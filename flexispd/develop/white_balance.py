@@ -24,8 +24,8 @@ from flexispd.develop.light_statistics import LOCUS_MIRED, Camera, Thumbnail, gr
 from flexispd.profile import WhiteBalanceParams
 from flexispd.types import Float64, Illuminant, ShotInfo
 
-AS_SHOT_DEVIATION = 0.14
-"""How far a camera's setting may be off, in log chroma: about 4 degrees. At night cameras leave lamps their colour."""
+AS_SHOT_DEVIATION = 0.18
+"""How far a camera's setting may be off, in log chroma: 4 degrees, and more where a camera was left on daylight."""
 
 NETWORK_DEVIATION = 0.06
 """Added to what the network says itself: it has learnt from made scenes, and a real one is a little different."""
@@ -33,12 +33,12 @@ NETWORK_DEVIATION = 0.06
 LOCUS_DEVIATION = 0.012
 """How far from the Planckian locus lamps lie, in duv: fluorescent lamps and LEDs within 0.006, mercury 0.02."""
 
-CONTRADICTION = 2.0
+CONTRADICTION = 1.5
 """From this many deviations from the others' mean a witness loses weight."""
 
 STRANGER_SLACK, STRANGER_DEVIATION = 3.0, 0.25
 """What is allowed to a camera that goes under the default colour matrix, and how far the network may then be off: it
-looks for the light relative to the camera's daylight, which is not known."""
+looks for the light relative to the camera's daylight, which differs by 0.15 between cameras."""
 
 NIGHT_K = 4500.0
 """Assumed where nothing is known: midway between lamps and the sky."""

@@ -23,7 +23,7 @@ from flexispd.training.loop import Task
 from flexispd.training.spectra import Spectra, load
 from flexispd.types import Float64
 
-SCENES = 16_000
+SCENES = 10_000
 """Scenes in memory; a step shows each of them a little differently."""
 
 VALIDATION_SCENES = 400
