@@ -91,17 +91,19 @@ def _develop(
         levels = {network_level(profile.denoise) for profile in profiles}
         cleaned = {level: denoise(frame.planes, noise, level, networks.denoise, tiling) for level in levels}
     with timed("white_balance"):
-        estimates = estimate(cleaned[max(levels)], shot, networks.light)
-        illuminants = [white_balance(estimates, profile.white_balance, shot) for profile in profiles]
+        # One for each level, so that a profile's picture does not depend on the company it is rendered in.
+        estimates = {level: estimate(clean, shot, networks.light) for level, clean in cleaned.items()}
+        lights = [estimates[network_level(profile.denoise)] for profile in profiles]
+        illuminants = [white_balance(light, p.white_balance, shot) for light, p in zip(lights, profiles, strict=True)]
     with timed("render"):
         negatives = {level: Negative(frame, clean, noise, shot.color_matrices) for level, clean in cleaned.items()}
         looks = list(zip(profiles, illuminants, strict=True))
         renderings = render(negatives, looks, networks.demosaic, tiling)
     report = {"device": str(tiling.device), "tile_px": 2 * tiling.edge, "noise_profile": noise, "defects": defects}
     pictures = []
-    for rendering, (profile, illuminant) in zip(renderings, looks, strict=True):
+    for rendering, light, (profile, illuminant) in zip(renderings, lights, looks, strict=True):
         exposure = {"exposure_ev": round(rendering.exposure_ev, 3), "auto_exposure_ev": round(rendering.auto_ev, 3)}
-        warnings = [*tiling.notes, *cautions(estimates, profile.white_balance)]
+        warnings = [*tiling.notes, *cautions(light, profile.white_balance)]
         details = {**report, "illuminant": illuminant, **exposure, "warnings": warnings}
         pictures.append(Picture(rendering.values, shot.orientation, details))
     return pictures

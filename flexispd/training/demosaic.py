@@ -20,6 +20,9 @@ from flexispd.training.photos import PatchSampler, Photos
 PATCH_PX = 64
 BATCH = 16
 
+TORN_SHARE = 0.5
+"""Share of the patches whose colours are torn apart."""
+
 
 def mosaic_planes(rgb: Tensor) -> Tensor:
     """Sample (B, 3, 2h, 2w) through an RGGB pattern into the planes (B, 4, h, w) R, Gr, Gb, B."""
@@ -39,7 +42,7 @@ def tear_colors(rgb: Tensor, random: np.random.Generator) -> Tensor:
     gamma = torch.from_numpy(np.exp(random.normal(0, 0.3, (count, 3, 1, 1))).astype(np.float32))
     gain = torch.from_numpy(random.uniform(0.5, 1.0, (count, 3, 1, 1)).astype(np.float32))
     torn = gain * mixed.clamp(1e-4, 1) ** gamma
-    chosen = torch.from_numpy(random.random((count, 1, 1, 1)) < 0.75)
+    chosen = torch.from_numpy(random.random((count, 1, 1, 1)) < TORN_SHARE)
     return torch.where(chosen, torn, rgb)
 
 

@@ -1,0 +1,243 @@
+"""A capture becomes published files: the whole path, on raws made here."""
+
+import hashlib
+import json
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from flexispd.develop import models as models_module
+from flexispd.develop.models import choose_device, load_models
+from flexispd.develop.tiling import TILE_CPU, Tiling, in_memory
+from flexispd.errors import CorruptRawError, SetupError, TransientError
+from flexispd.pipeline import develop, process
+from flexispd.profile import DenoiseParams, ExportParams, WhiteBalanceParams, load_profile
+from flexispd.training.dng import write_dng
+from flexispd.types import CFA, Capture, ColorMatrix, Mosaic, ShotInfo
+
+CAMERA = ColorMatrix(np.array([[0.7, -0.2, -0.1], [-0.4, 1.2, 0.2], [-0.1, 0.2, 0.6]]), 6504.0)
+
+
+def mosaic_of(height=96, width=120, cfa=CFA.RGGB, orientation=1):
+    """A night mosaic: a dim gradient, a warm lamp that clips, a little noise."""
+    random = np.random.default_rng(7)
+    rows, columns = np.mgrid[:height, :width]
+    light = 0.02 + 0.1 * columns / width
+    lamp = np.exp(-((rows - height / 2) ** 2 + (columns - width / 2) ** 2) / 60)
+    red, green, blue = (light * n + lamp * k for n, k in ((0.6, 3.0), (1.0, 2.5), (0.6, 0.8)))
+    top, left = cfa.value
+    is_green = (rows + columns + top + left) % 2 == 1
+    is_red = ((rows + top) % 2 == 0) & ~is_green
+    signal = np.where(is_green, green, np.where(is_red, red, blue)).clip(0, 1)
+    values = (512 + signal * 15000 + random.normal(0, 8, signal.shape)).clip(0, 15512).astype(np.uint16)
+    shot = ShotInfo("Maker", "Body", iso=800.0, orientation=orientation, color_matrices=(CAMERA,))
+    return Mosaic(values, cfa, (512.0,) * 4, (15512.0,) * 4, shot)
+
+
+@pytest.fixture(scope="module")
+def natural():
+    return load_profile("natural")
+
+
+@pytest.fixture(scope="module")
+def cpu(natural):
+    return load_models([natural], "cpu")
+
+
+@pytest.fixture
+def capture(tmp_path):
+    path = tmp_path / "in" / "DSC_0001.dng"
+    path.parent.mkdir()
+    path.write_bytes(write_dng(mosaic_of()))
+    return Capture(path)
+
+
+def test_one_raw_becomes_a_picture_and_its_receipt(capture, natural, cpu, tmp_path):
+    """
+    STEM.PROFILE.jpg and STEM.PROFILE.json lie in the outbox, agree with each other, and name the raw.
+    """
+    (result,) = process(capture, [natural], cpu, tmp_path / "out" / "DSC_0001")
+
+    names = sorted(path.name for path in (tmp_path / "out").iterdir())
+    receipt = json.loads((tmp_path / "out" / "DSC_0001.natural.json").read_bytes())
+    picture = (tmp_path / "out" / "DSC_0001.natural.jpg").read_bytes()
+    assert result.error is None
+    assert names == ["DSC_0001.natural.jpg", "DSC_0001.natural.json"]
+    assert receipt["outputs"][0]["sha256"] == hashlib.sha256(picture).hexdigest()
+    assert receipt["input"]["sha256"] == hashlib.sha256(capture.raw.read_bytes()).hexdigest()
+    assert receipt["weights"].keys() == {"denoise", "white-balance", "demosaic"}
+    assert receipt["development"]["device"] == "cpu"
+    assert {"hash", "decode", "upload", "denoise", "white_balance", "render", "encode"} <= receipt["development"][
+        "milliseconds"
+    ].keys()
+    assert cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_COLOR).shape == (96, 120, 3)
+
+
+def test_the_inbox_is_only_read(capture, natural, cpu, tmp_path):
+    """
+    Rendering works where the folder of the raw cannot be written to, and changes nothing in it.
+    """
+    before = {path.name: path.stat().st_mtime_ns for path in capture.raw.parent.iterdir()}
+
+    process(capture, [natural], cpu, tmp_path / "out" / "a")
+
+    assert {path.name: path.stat().st_mtime_ns for path in capture.raw.parent.iterdir()} == before
+
+
+def test_a_second_run_finds_everything_up_to_date(capture, natural, cpu, tmp_path):
+    """
+    The same ingredients are not developed again, and the file is not touched.
+    """
+    (first,) = process(capture, [natural], cpu, tmp_path / "out" / "a")
+    stamp = first.outputs[0].stat().st_mtime_ns
+    (second,) = process(capture, [natural], cpu, tmp_path / "out" / "a")
+
+    assert not first.up_to_date
+    assert second.up_to_date
+    assert first.outputs[0].stat().st_mtime_ns == stamp
+
+
+def test_one_profile_that_may_not_write_does_not_stop_the_other(capture, natural, cpu, tmp_path):
+    """
+    A stranger's file at one output's name is refused; the other profile is rendered all the same.
+    """
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "a.natural.jpg").write_bytes(b"mine")
+    refused, done = process(capture, [natural, load_profile("neutral")], cpu, tmp_path / "out" / "a")
+
+    assert refused.error is not None
+    assert "not ours" in refused.error.problem
+    assert (tmp_path / "out" / "a.natural.jpg").read_bytes() == b"mine"
+    assert done.error is None
+
+
+def test_a_broken_raw_is_an_error_and_no_picture(tmp_path, natural, cpu):
+    """
+    Nothing appears in the outbox for a file that is cut off.
+    """
+    raw = tmp_path / "broken.dng"
+    raw.write_bytes(write_dng(mosaic_of())[:9000])
+
+    with pytest.raises(CorruptRawError):
+        process(Capture(raw), [natural], cpu, tmp_path / "out" / "broken")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("cfa", CFA)
+@pytest.mark.parametrize(("height", "width"), [(97, 121), (22, 23)])
+def test_every_phase_and_odd_size_keeps_its_size_and_its_lamp(natural, cpu, cfa, height, width):
+    """
+    The picture is as large as the mosaic, and the warm lamp in its middle is bright and not magenta.
+    """
+    (picture,) = develop(mosaic_of(height, width, cfa), [natural], cpu)
+
+    red, green, blue = (int(v) for v in picture.values[height // 2, width // 2])
+    assert picture.values.shape == (height, width, 3)
+    assert picture.values.dtype == np.uint8
+    assert max(red, green, blue) > 180
+    assert green >= min(red, blue) - 2
+
+
+def test_two_profiles_at_once_are_the_same_as_one_by_one(cpu):
+    """
+    What profiles share changes nothing in their pictures, whatever each of them does about noise and colour.
+    """
+    profiles = [
+        load_profile("natural"),
+        load_profile("neutral"),
+        load_profile("vivid night"),
+        replace(load_profile("neutral"), name="raw", denoise=DenoiseParams(0.0, 0.0)),
+        replace(load_profile("neutral"), name="warm", white_balance=WhiteBalanceParams("kelvin", 9000.0)),
+    ]
+    together = develop(mosaic_of(), profiles, cpu)
+
+    for profile, picture in zip(profiles, together, strict=True):
+        (alone,) = develop(mosaic_of(), [profile], cpu)
+        assert np.array_equal(alone.values, picture.values), profile.name
+    assert len({picture.values.tobytes() for picture in together}) == len(profiles)
+
+
+def test_tiles_give_the_same_8_bits(natural, cpu, monkeypatch):
+    """
+    A frame in small tiles is the frame in one, from the mosaic to the finished picture.
+    """
+    mosaic = mosaic_of(200, 333)
+    (whole,) = develop(mosaic, [natural], cpu)
+    monkeypatch.setattr("flexispd.develop.tiling.TILE_CPU", 32)
+    (tiled,) = develop(mosaic, [natural], cpu)
+
+    difference = np.abs(whole.values.astype(int) - tiled.values)
+    assert difference.max() <= 1  # a value that lies on the edge between two steps may fall to either side
+    assert (difference > 0).mean() < 1e-3
+
+
+def test_a_deep_picture_and_its_shallow_copy_agree(natural, cpu, capture, tmp_path):
+    """
+    A profile that exports JPEG, PNG and 16-bit TIFF renders once, and the 8-bit files are the 16-bit ones rounded.
+    """
+    exports = (ExportParams("png"), ExportParams("tiff16"))
+    (result,) = process(capture, [replace(natural, export=exports)], cpu, tmp_path / "out" / "a")
+
+    shallow, deep = (
+        cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED) for path in sorted(result.outputs)
+    )
+    assert (shallow.dtype, deep.dtype) == (np.uint8, np.uint16)
+    assert np.abs(shallow.astype(float) - deep / 257).max() <= 0.51
+
+
+def test_a_device_that_runs_out_of_memory_gets_smaller_tiles_then_the_cpu():
+    """
+    Both steps down are noted for the receipt, and there is an end to them.
+    """
+    tried = []
+
+    def work(tiling):
+        tried.append((tiling.device.type, tiling.edge))
+        if tiling.device.type == "cuda":
+            raise torch.OutOfMemoryError
+        return tiling.notes
+
+    notes = in_memory(torch.device("cuda"), work)  # which is never reached: the work fails first
+
+    assert [device for device, _ in tried] == ["cuda", "cuda", "cpu"]
+    assert tried[1][1] < tried[0][1]
+    assert tried[2][1] == TILE_CPU
+    assert len(notes) == 2
+
+
+def test_memory_that_ends_on_the_cpu_is_a_transient_error():
+    """
+    There is nowhere else to go; the capture is fine and can be tried again.
+    """
+
+    def work(_):
+        raise MemoryError
+
+    with pytest.raises(TransientError):
+        in_memory(torch.device("cpu"), work)
+    assert Tiling.on(torch.device("cpu")).smaller() is None
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_asking_for_a_gpu_that_is_not_there_says_what_to_do():
+    """
+    `--device cuda` on a machine without one is a set-up error, and auto takes the CPU.
+    """
+    with pytest.raises(SetupError, match="--device cpu"):
+        choose_device("cuda")
+    assert choose_device("auto").type == "cpu"
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU that torch can use")
+def test_the_gpu_and_the_cpu_agree_within_two_steps(natural, cpu):
+    """
+    The same frame differs by at most 2 of 255 between the devices.
+    """
+    mosaic = mosaic_of(400, 600)
+    (one,) = develop(mosaic, [natural], cpu)
+    (other,) = develop(mosaic, [natural], models_module.load_models([natural], "cuda"))
+
+    assert np.abs(one.values.astype(int) - other.values).max() <= 2
