@@ -58,10 +58,10 @@ class TransientError(FlexispError):
 
 
 def displayable(path: os.PathLike[str] | str) -> str:
-    """
+    r"""
     A file name as text that any terminal, log or JSON file can hold.
 
-    Bytes that are not UTF-8 become `\\xNN`, control characters their escapes, so that a name with a newline in it
+    Bytes that are not UTF-8 become `\xNN`, control characters their escapes, so that a name with a newline in it
     stays on one line.
     """
     text = os.fsencode(path).decode("utf-8", "backslashreplace")

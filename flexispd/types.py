@@ -176,7 +176,7 @@ class Picture:
     Attributes:
         values: sRGB-encoded R, G, B; uint8 or uint16 over the full range; shape (H, W, 3).
         orientation: EXIF orientation 1 to 8 that export has to apply.
-        report: What the stages did, as JSON-ready values: noise profile, illuminant, exposure, tiles, timings, warnings.
+        report: What the stages did, as JSON-ready values: noise profile, illuminant, exposure, tiles, warnings.
     """
 
     values: NDArray[Any]

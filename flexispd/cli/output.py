@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import traceback
 from pathlib import Path
 from typing import Annotated, Any
@@ -28,6 +29,8 @@ def print_error(error: BaseException) -> None:
     if os.environ.get(DEBUG) == "1":
         traceback.print_exception(error)
     problem, remedy = explained(error)
+    if sys.stderr.isatty():
+        typer.echo("\r\033[K", nl=False, err=True)  # a progress bar may stand on this line
     typer.echo(f"error: {problem}\n  fix: {remedy}", err=True)
 
 
