@@ -42,7 +42,7 @@ class WeightsError(SetupError):
 
 
 class CaptureError(FlexispError):
-    """This capture can never be rendered from these files."""
+    """The capture can never be rendered from these files."""
 
 
 class UnsupportedRawError(CaptureError):
