@@ -2,8 +2,8 @@
 Stage 2: the colour of the light.
 
 Three witnesses are heard: the network, the grey pixels of the frame, and the camera's own setting. Each names a log
-chroma and how far it may be off; a fourth, the fact that lamps lie near the Planckian locus, only pulls gently. Their
-mean, weighted by precision, is the answer; a witness who contradicts the others is trusted less.
+chroma and how far it may be off; a fourth, the fact that lamps lie near the Planckian locus, only pulls gently. The
+likeliest answer under all of them is taken; a witness who contradicts the others is hardly heard.
 
 `estimate` looks at the pixels once; `white_balance` then answers for each profile. How much of a lamp's warmth the
 picture keeps is a matter of `color.camera_to_rec2020`, not of the neutral.
@@ -33,12 +33,12 @@ NETWORK_DEVIATION = 0.06
 LOCUS_DEVIATION = 0.012
 """How far from the Planckian locus lamps lie, in duv: fluorescent lamps and LEDs within 0.006, mercury 0.02."""
 
-CONTRADICTION = 1.5
-"""From this many deviations from the others' mean a witness loses weight."""
+FREEDOM = 2.0
+"""Degrees of freedom of a witness's error: with so few, large errors are expected now and then."""
 
-STRANGER_SLACK, STRANGER_DEVIATION = 3.0, 0.25
+STRANGER_SLACK, STRANGER_DEVIATION = 3.0, 0.4
 """What is allowed to a camera that goes under the default colour matrix, and how far the network may then be off: it
-looks for the light relative to the camera's daylight, which differs by 0.15 between cameras."""
+looks for the light relative to the camera's daylight, which nobody knows."""
 
 NIGHT_K = 4500.0
 """Assumed where nothing is known: midway between lamps and the sky."""
@@ -152,24 +152,35 @@ def _asked(network: nn.Module, small: Thumbnail, camera: Camera, exposure_value:
 
 def mix(witnesses: list[Witness], camera: Camera) -> Witness:
     """
-    The mean of Gaussian witnesses weighted by their precision, pulled towards the camera's locus.
+    The answer under which all witnesses together are likeliest, pulled towards the camera's locus.
 
-    A witness further from the mean than `CONTRADICTION` of its deviations is trusted less by the square of the excess,
-    until nothing changes (iteratively reweighted least squares with Huber's weights). What the witnesses still disagree
-    by widens the answer, as Birge's ratio does for measured constants.
+    Each witness is heard as a Student t distribution: one who contradicts the others is an outlier, not a pull. There
+    may be several such answers; the search starts from every witness and takes the likeliest end. What the witnesses
+    still disagree by widens the answer, as Birge's ratio does for measured constants.
     """
-    trust = np.ones(len(witnesses))
+    return max((_settled(w.chroma, witnesses, camera) for w in witnesses), key=lambda end: end[0])[1]
+
+
+def _settled(start: Float64, witnesses: list[Witness], camera: Camera) -> tuple[float, Witness]:
+    """Log likelihood of the answer that a search from `start` ends at (iteratively reweighted), and that answer."""
     precisions = [_inverse(witness.covariance) for witness in witnesses]
-    center = _product([w.chroma for w in witnesses], precisions)[0]
-    for _ in range(10):
+    center = start
+    for _ in range(15):
         prior = _near_locus(center, camera)
-        scaled = [*(share * p for share, p in zip(trust, precisions, strict=True)), _inverse(prior.covariance)]
+        pull = _inverse(prior.covariance)
+        squares = np.array([_square(w.chroma - center, p) for w, p in zip(witnesses, precisions, strict=True)])
+        trust = (FREEDOM + 2) / (FREEDOM + squares)
+        scaled = [*(share * p for share, p in zip(trust, precisions, strict=True)), pull]
         center, covariance = _product([*(w.chroma for w in witnesses), prior.chroma], scaled)
-        offsets = [w.chroma - center for w in witnesses]
-        squares = np.array([o @ p @ o for o, p in zip(offsets, precisions, strict=True)])
-        trust = np.minimum(1.0, CONTRADICTION / np.sqrt(np.maximum(squares, 1e-12)))
-    ratio = float((trust * squares).sum()) / max(2 * len(witnesses) - 2, 1)
-    return Witness(center, covariance * max(1.0, ratio))
+    surprise = float(np.log1p(squares / FREEDOM).sum())
+    ratio = FREEDOM * surprise / max(2 * len(witnesses) - 2, 1)
+    likelihood = -(FREEDOM + 2) / 2 * surprise - _square(prior.chroma - center, pull) / 2
+    return likelihood, Witness(center, covariance * max(1.0, ratio))
+
+
+def _square(offset: Float64, precision: Float64) -> float:
+    """Squared distance in deviations."""
+    return float(offset @ precision @ offset)
 
 
 def _product(means: list[Float64], precisions: list[Float64]) -> tuple[Float64, Float64]:

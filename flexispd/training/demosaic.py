@@ -1,7 +1,7 @@
 """
 Stage 3's demosaicking: photographs are sampled through a Bayer pattern, and the network learns to undo it.
 
-The network works on encoded values, so finished photographs serve as they are. Three patches in four have their
+The network works on encoded values, so finished photographs serve as they are. Half of the patches have their
 colours torn apart (saturation, a random matrix, gamma and gain of each channel): photographs are nearly grey in their
 fine detail, and a network that has only seen those trusts green for everything. Night scenes are not like that.
 """

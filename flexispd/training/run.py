@@ -48,7 +48,7 @@ STAGES = {
         demosaic.network,
         lambda photos, kept, _, seed: demosaic.task(photos, kept, seed),
         Recipe(steps=60_000),
-        "sampled through an RGGB pattern, three in four with their colours torn apart",
+        "sampled through an RGGB pattern, half of them with their colours torn apart",
     ),
     "white-balance": Stage(
         white_balance.network,
