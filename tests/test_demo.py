@@ -73,15 +73,21 @@ def test_what_is_no_picture_is_refused(tmp_path: Path) -> None:
         side_by_side([("no", tmp_path / "no.png")])
 
 
-def test_the_demo_ends_with_pictures_and_says_where(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_demo_ends_with_pictures_and_says_where(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """
     One command, no files needed: the raw, two looks that differ, and both in one picture; a second time works too.
     """
+    monkeypatch.setattr("flexispd.demo.night_raw", lambda: night_raw(600, 400))
+    assert run(["demo", "--outbox", str(tmp_path)]) == 0
+    capsys.readouterr()
+
     assert run(["demo", "--outbox", str(tmp_path)]) == 0
 
     said = capsys.readouterr().out
     files = [tmp_path / line.split(maxsplit=1)[1].removeprefix("by side").strip() for line in said.splitlines()[-4:]]
     assert all(path.is_file() for path in files)
     looks = [cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR) for path in files[1:3]]
-    assert all(look is not None and look.shape == (1600, 2400, 3) for look in looks)
+    assert all(look is not None and look.shape == (400, 600, 3) for look in looks)
     assert np.abs(np.subtract(*[np.asarray(look, np.float64) for look in looks])).mean() > 2

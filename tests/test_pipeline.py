@@ -73,7 +73,7 @@ def test_one_raw_becomes_a_picture_and_its_receipt(capture, natural, cpu, tmp_pa
     assert {"hash", "decode", "upload", "denoise", "white_balance", "render", "encode"} <= receipt["development"][
         "milliseconds"
     ].keys()
-    assert cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_COLOR).shape == (96, 120, 3)
+    assert np.asarray(cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_COLOR)).shape == (96, 120, 3)
 
 
 def test_the_inbox_is_only_read(capture, natural, cpu, tmp_path):
@@ -182,7 +182,7 @@ def test_a_deep_picture_and_its_shallow_copy_agree(natural, cpu, capture, tmp_pa
     (result,) = process(capture, [replace(natural, export=exports)], cpu, tmp_path / "out" / "a")
 
     shallow, deep = (
-        cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED) for path in sorted(result.outputs)
+        np.asarray(cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)) for path in sorted(result.outputs)
     )
     assert (shallow.dtype, deep.dtype) == (np.uint8, np.uint16)
     assert np.abs(shallow.astype(float) - deep / 257).max() <= 0.51

@@ -3,7 +3,7 @@ The look: from scene-referred light to what a display shows. Every step works on
 tile.
 
 In order: zones (shadows, highlights) as exposure of dark and bright parts; a log-logistic tone curve that leaves the
-hue alone; saturation and vibrance in OKLab; the gamut of sRGB; blacks; sRGB encoding. Knobs at their neutral value do
+hue nearly alone; saturation and vibrance in OKLab; the gamut of sRGB; blacks; sRGB encoding. Knobs at their neutral value do
 nothing.
 """
 
@@ -31,6 +31,9 @@ SHADOWS_BELOW_EV = -2.0
 HIGHLIGHTS_ABOVE_EV = 1.5
 """Middle of each zone's border, from mid grey. Over the width of a border the gain changes by less than 1 EV an EV, so
 the tone scale stays monotone."""
+
+HUE_KEPT = 0.4
+"""Share of the hue that the tone curve holds against its own pull."""
 
 BLACKS = 0.03
 """Display light that a full `blacks` lifts black by."""
@@ -142,20 +145,17 @@ def tone_curve(rgb: Tensor, power: float) -> Tensor:
     """
     Scene light from 0 to any brightness onto display light 0..1: y = x^p / (x^p + k), with mid grey kept.
 
-    The log-logistic curve is the one of darktable's sigmoid module, after the Naka-Rushton response of the eye. It is
-    applied to the strongest and the weakest component, and the third keeps its relative place between them: that is
-    the hue. Applied to each alone it would turn orange lamps yellow.
+    The log-logistic curve is the one of darktable's sigmoid module, after the Naka-Rushton response of the eye.
+    Applied to each component alone it turns orange lamps yellow; with the middle component held at its relative place
+    between the other two, which is the hue, their halos turn salmon. `HUE_KEPT` lies between.
     """
     k = GRAY**power * (1 / GRAY - 1)
+    raised = rgb.clamp_max(1e4) ** power
+    alone = raised / (raised + k)
     lowest, highest = rgb.amin(dim=0), rgb.amax(dim=0)
+    low, high = alone.amin(dim=0), alone.amax(dim=0)  # the curve is monotone: these are the curve's of those
     place = (rgb - lowest) / (highest - lowest).clamp_min(1e-9)
-    low, high = (_logistic(x, power, k) for x in (lowest, highest))
-    return low + place * (high - low)
-
-
-def _logistic(x: Tensor, power: float, k: float) -> Tensor:
-    raised = x.clamp_max(1e4) ** power
-    return raised / (raised + k)
+    return torch.lerp(alone, low + place * (high - low), HUE_KEPT)
 
 
 def colorfulness(rgb: Tensor, look: Look) -> Tensor:
