@@ -184,7 +184,7 @@ def test_a_deep_picture_and_its_shallow_copy_agree(natural, cpu, capture, tmp_pa
     shallow, deep = (
         np.asarray(cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)) for path in sorted(result.outputs)
     )
-    assert (shallow.dtype, deep.dtype) == (np.uint8, np.uint16)
+    assert (shallow.dtype, deep.dtype) == (np.dtype(np.uint8), np.dtype(np.uint16))
     assert np.abs(shallow.astype(float) - deep / 257).max() <= 0.51
 
 
