@@ -3,8 +3,8 @@ The look: from scene-referred light to what a display shows. Every step works on
 tile.
 
 In order: zones (shadows, highlights) as exposure of dark and bright parts; a log-logistic tone curve that leaves the
-hue nearly alone; saturation and vibrance in OKLab; the gamut of sRGB; blacks; sRGB encoding. Knobs at their neutral value do
-nothing.
+hue nearly alone; saturation and vibrance in OKLab; the gamut of sRGB; blacks; sRGB encoding. Knobs at their neutral
+value do nothing.
 """
 
 from __future__ import annotations
