@@ -16,7 +16,7 @@ from torch.nn import functional
 from flexispd.types import Float64, NoiseProfile
 
 THUMBNAIL_PX = 384
-KEY = 0.16
+KEY = 0.18
 """Luminance that the average of a frame of middle key is brought to."""
 
 KEY_STOPS = 1.3
