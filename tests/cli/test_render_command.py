@@ -2,6 +2,7 @@
 
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -317,3 +318,23 @@ def test_small_raws_can_be_made_for_tests(small_raw: bytes) -> None:
     assert night_raw(240, 160) == small_raw
     assert night_raw(240, 160, seed=1) != small_raw
     assert len(np.frombuffer(small_raw, np.uint8)) > 240 * 160 * 2
+
+
+def test_a_terminal_shows_how_far_it_is(inbox: Path, tmp_path: Path) -> None:
+    """
+    A bar with the name of the capture in work, on stderr; an error starts on a line of its own.
+    """
+    (inbox / "broken.dng").write_bytes(b"II*\0 no raw at all")
+    reader, terminal = pty.openpty()
+    command = [sys.executable, "-m", "flexispd", "render", str(inbox), "--outbox", str(tmp_path / "outbox")]
+    environment = {**os.environ, "TERM": "xterm"}
+    done = subprocess.run(command, stderr=terminal, stdout=subprocess.PIPE, text=True, check=False, env=environment)
+    os.close(terminal)
+    with os.fdopen(reader, "rb", buffering=0) as screen:
+        shown = screen.read(65536).decode()
+
+    assert done.returncode == 1
+    assert "1/2" in shown
+    assert "night.dng" in shown
+    assert "\r\033[Kerror: " in shown
+    assert done.stdout.startswith("1 picture of 2 captures")
