@@ -18,7 +18,7 @@ from torch.nn import functional
 
 from flexispd.errors import TransientError
 
-TILE_CPU = 768
+TILE_CPU = 512
 """Packed edge of a tile on a CPU: larger ones leave the caches and are slower."""
 
 TILE_CUDA = 3072
