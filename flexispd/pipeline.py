@@ -24,7 +24,7 @@ from flexispd.decode import read_mosaic
 from flexispd.develop.defects import repair_defects
 from flexispd.develop.denoise import denoise, network_level
 from flexispd.develop.models import Models
-from flexispd.develop.noise import estimate_noise
+from flexispd.develop.noise import noise_profile
 from flexispd.develop.official import develop_official
 from flexispd.develop.render import Negative, render
 from flexispd.develop.tiling import Tiling, in_memory, synchronized
@@ -67,13 +67,21 @@ def develop(mosaic: Mosaic, profiles: Sequence[Profile], models: Models, timed: 
     for model in dict.fromkeys(profile.model for profile in profiles):
         chosen = [i for i, profile in enumerate(profiles) if profile.model == model]
         if model in models.official:
-            with timed("official"):
-                picture = develop_official(mosaic, models.official[model], models.device)
-            done = [replace(picture, report={**picture.report, "device": str(models.device)})] * len(chosen)
+            done = in_memory(Tiling.whole(models.device), partial(_develop_official, mosaic, model, models, timed))
+            done = done * len(chosen)
         else:
-            done = in_memory(models.device, partial(_develop, mosaic, [profiles[i] for i in chosen], models, timed))
+            done = in_memory(
+                Tiling.on(models.device), partial(_develop, mosaic, [profiles[i] for i in chosen], models, timed)
+            )
         pictures.update(zip(chosen, done, strict=True))
     return [pictures[i] for i in range(len(profiles))]
+
+
+def _develop_official(mosaic: Mosaic, model: str, models: Models, timed: Timer, tiling: Tiling) -> list[Picture]:
+    """The path of light through the official networks, which decide everything themselves."""
+    with timed("official"):
+        picture = develop_official(mosaic, models.official_networks(model, tiling.device), tiling.device)
+    return [replace(picture, report={**picture.report, "device": str(tiling.device), "warnings": tiling.notes})]
 
 
 def _develop(
@@ -85,7 +93,7 @@ def _develop(
     with timed("upload"):
         frame = upload(mosaic, tiling.device)
     with timed("noise"):
-        noise = shot.noise_profile or estimate_noise(frame.planes)
+        noise, doubts = noise_profile(mosaic, frame.planes)
         defects = repair_defects(frame.planes, noise)
     with timed("denoise"):
         levels = {network_level(profile.denoise) for profile in profiles}
@@ -103,7 +111,7 @@ def _develop(
     pictures = []
     for rendering, light, (profile, illuminant) in zip(renderings, lights, looks, strict=True):
         exposure = {"exposure_ev": round(rendering.exposure_ev, 3), "auto_exposure_ev": round(rendering.auto_ev, 3)}
-        warnings = [*tiling.notes, *cautions(light, profile.white_balance)]
+        warnings = [*tiling.notes, *doubts, *cautions(light, profile.white_balance)]
         details = {**report, "illuminant": illuminant, **exposure, "warnings": warnings}
         pictures.append(Picture(rendering.values, shot.orientation, details))
     return pictures

@@ -31,6 +31,9 @@ MIRED_MIN, MIRED_MAX = 40.0, 1000.0
 WHITE_MIRED = (50.0, 667.0)
 """20,000 K to 1,500 K: whites outside it (a neutral that no light gives) are moved to the nearest white in it."""
 
+NEUTRAL_MIN = 0.02
+"""No light is weaker than this in red or blue: a gain above 50 shows nothing but noise."""
+
 WHITE_DUV_MAX = 0.05
 """Distance from the Planckian locus that no lamp meant for seeing exceeds; twice that of clear mercury lamps."""
 
@@ -224,7 +227,7 @@ def _interpolated(matrices: tuple[ColorMatrix, ...], cct_k: float) -> Float64:
 
 def white_to_neutral(xy: Chromaticity, matrices: tuple[ColorMatrix, ...]) -> Neutral:
     """
-    Camera RGB of a grey surface under a light of this chromaticity, green = 1, each at least 0.001.
+    Camera RGB of a grey surface under a light of this chromaticity, green = 1, each at least `NEUTRAL_MIN`.
 
     Raises:
         CaptureError: No matrix is usable.
@@ -245,7 +248,7 @@ def planckian_neutrals(mired: Float64, matrices: tuple[ColorMatrix, ...]) -> Flo
 
 def _seen(xy: Chromaticity, cct_k: float, matrices: tuple[ColorMatrix, ...]) -> Neutral:
     seen = _interpolated(matrices, cct_k) @ xy_to_xyz(xy)
-    red, green, blue = np.maximum(seen, 1e-3 * max(float(seen[1]), 1e-6))
+    red, green, blue = np.maximum(seen, NEUTRAL_MIN * max(float(seen[1]), 1e-6))
     return float(red / green), 1.0, float(blue / green)
 
 

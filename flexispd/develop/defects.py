@@ -3,7 +3,7 @@ Hot and dead pixels, which long exposures at night have by the hundred: found an
 them.
 
 A site is defective when it leaves the range of its eight neighbours of the same colour by more than noise can, and when
-the sites of other colours in its cell do not share the excess. The second condition spares stars and distant lamps,
+the sites of other colours around it do not share the excess. The second condition spares stars and distant lamps,
 which the lens spreads over more than one site.
 """
 
@@ -21,8 +21,14 @@ SIGMAS = 8.0
 BEYOND = 0.5
 """And by which share of their highest (lowest) value: a hot pixel is not just the top of a texture."""
 
-SHARED = 0.2
+SHARED = 0.12
 """Share of the excess that other colours may show before it counts as light."""
+
+SHARE_MAX = 0.01
+"""No sensor has more defects than this, not even a hot one after minutes."""
+
+REACH = 2
+"""Packed samples around the frame that a judgement at its border looks at."""
 
 STRIP_ROWS = 64
 """Rows looked at together, so that the neighbours of a site are still in the cache."""
@@ -34,30 +40,41 @@ def repair_defects(planes: Tensor, noise: NoiseProfile) -> int:
     """
     Replace defective sites of linear planes (4, h, w) in place by the median of their neighbours; returns how many.
 
-    All sites are judged before any is replaced, so the order of the search does not matter.
+    All sites are judged before any is replaced, so the order of the search does not matter. Where more than
+    `SHARE_MAX` of a frame looks defective it is the noise profile that is wrong, and nothing is replaced.
     """
     _, height, width = planes.shape
     if min(height, width) < 3:
         return 0
     shot, read = (torch.tensor(n, device=planes.device)[:, None, None] for n in (noise.shot, noise.read))
-    around = functional.pad(planes[None], (1, 1, 1, 1), mode="reflect")[0]
+    around = functional.pad(planes[None], (REACH,) * 4, mode="reflect")[0]
     found = []
     for top in range(0, height, STRIP_ROWS):
-        strip = around[:, top : min(top + STRIP_ROWS, height) + 2]
+        strip = around[:, top + 1 : min(top + STRIP_ROWS, height) + 3, 1:-1]
         suspects = _suspects(strip, shot, read)
         suspects[:, 1] += top
         found.append(suspects)
-    suspects = torch.cat(found)
-    if len(suspects) == 0:
+    sites = torch.cat(found)
+    if len(sites) == 0 or len(sites) > SHARE_MAX * planes.numel():
         return 0
-    plane, row, column = suspects.unbind(1)
-    neighbors = torch.stack([around[plane, row + 1 + i, column + 1 + j] for i, j in _NEIGHBORS])
+    plane, row, column = sites.unbind(1)
+    neighbors = torch.stack([around[plane, row + i + REACH, column + j + REACH] for i, j in _NEIGHBORS])
     middle = neighbors.sort(dim=0).values[3:5].mean(dim=0)
     excess = planes[plane, row, column] - middle
-    shared = torch.stack([_excess(around, (plane + k) % 4, row, column) for k in (1, 2, 3)])
-    defective = (shared * excess.sign() < SHARED * excess.abs()).all(dim=0)
+    defective = (_witnesses(around, sites) * excess.sign() < SHARED * excess.abs()).all(dim=0)
     planes[plane[defective], row[defective], column[defective]] = middle[defective]
     return int(defective.sum())
+
+
+def _witnesses(around: Tensor, sites: Tensor) -> Tensor:
+    """How far each of the eight nearest sites of the mosaic, which have other colours, exceeds its own; (8, n)."""
+    plane, row, column = sites.unbind(1)
+    shared = []
+    for i, j in _NEIGHBORS:
+        y, x = 2 * row + plane // 2 + i, 2 * column + plane % 2 + j  # in the mosaic; -1 lies in the cell before
+        other = 2 * (y % 2) + x % 2
+        shared.append(_excess(around, other, y.div(2, rounding_mode="floor"), x.div(2, rounding_mode="floor")))
+    return torch.stack(shared)
 
 
 def _suspects(strip: Tensor, shot: Tensor, read: Tensor) -> Tensor:
@@ -82,5 +99,6 @@ def _range(strip: Tensor) -> tuple[Tensor, Tensor]:
 
 def _excess(around: Tensor, plane: Tensor, row: Tensor, column: Tensor) -> Tensor:
     """How far sites lie above the mean of their four nearest neighbours of the same colour."""
-    nearest = [around[plane, row + 1 + i, column + 1 + j] for i, j in ((-1, 0), (1, 0), (0, -1), (0, 1))]
-    return around[plane, row + 1, column + 1] - torch.stack(nearest).mean(dim=0)
+    row, column = row + REACH, column + REACH
+    nearest = [around[plane, row + i, column + j] for i, j in ((-1, 0), (1, 0), (0, -1), (0, 1))]
+    return around[plane, row, column] - torch.stack(nearest).mean(dim=0)

@@ -38,26 +38,38 @@ def recover_highlights(planes: Tensor, gains: Tensor) -> Tensor:
     White balance packed planes (4, h, w), guessing what clipped sites would have counted.
 
     A clipped colour is at least at its clip level. Where others of its cell are brighter after white balance, so must
-    it have been, or the lamp would turn magenta: it rises to their mean. Where a whole cell is clipped nothing is
-    known of its colour and it becomes neutral, as bright as its brightest colour.
+    it have been, or the lamp would turn magenta: it rises to the mean of those that are not clipped. Where a whole
+    cell is clipped nothing is known of its colour and it becomes neutral, as bright as its brightest colour.
 
     Args:
         planes: Linear, 1 at the white level.
         gains: White balance of R, Gr, Gb, B, shape (4,).
     """
     balanced = planes * gains[:, None, None]
-    red, green_r, green_b, blue = planes.unbind(0)
-    highest = torch.maximum(torch.maximum(red, blue), torch.maximum(green_r, green_b))
-    if not bool((highest > CLIP_BEGINS).any()):
+    if not bool((planes > CLIP_BEGINS).any()):
         return balanced
     clipped = ((planes - CLIP_BEGINS) / (CLIP_ENDS - CLIP_BEGINS)).clamp(0, 1)
     clipped = clipped * clipped * (3 - 2 * clipped)
+    # A colour that is clipped itself says little of what the others were; when all are, they weigh alike.
+    known = 1.001 - clipped
     red, green_r, green_b, blue = balanced.unbind(0)
-    green = (green_r + green_b) / 2
-    others = torch.stack([(green + blue) / 2, (red + blue) / 2, (red + blue) / 2, (red + green) / 2])
+    known_red, known_r, known_b, known_blue = known.unbind(0)
+    green, known_green = (green_r + green_b) / 2, (known_r + known_b) / 2
+    for_green = _mean(red, known_red, blue, known_blue)
+    others = torch.stack(
+        [
+            _mean(green, known_green, blue, known_blue),
+            for_green,
+            for_green,
+            _mean(red, known_red, green, known_green),
+        ]
+    )
     raised = torch.lerp(balanced, torch.maximum(balanced, others), clipped)
-    every = clipped.amin(dim=0)
-    return torch.lerp(raised, raised.amax(dim=0, keepdim=True).expand_as(raised), every)
+    return torch.lerp(raised, raised.amax(dim=0, keepdim=True).expand_as(raised), clipped.amin(dim=0))
+
+
+def _mean(x: Tensor, x_weight: Tensor, y: Tensor, y_weight: Tensor) -> Tensor:
+    return (x_weight * x + y_weight * y) / (x_weight + y_weight)
 
 
 def demosaic(

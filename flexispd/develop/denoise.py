@@ -54,10 +54,10 @@ def remove_noise(planes: Tensor, clean: Tensor, params: DenoiseParams, gains: Te
     white balance by `gains` (4,), so grain that stays is neutral in the finished picture. `clean` is what `denoise`
     gave at the `network_level` of `params`.
     """
-    level = network_level(params)
-    if level == 0:
+    if network_level(params) == 0:
         return planes
-    luminance, chrominance = params.luminance / level, params.chrominance / level
+    # Beside a strength above 1 the network was told of more noise for both kinds; a strength up to 1 stays a share.
+    luminance, chrominance = min(params.luminance, 1.0), min(params.chrominance, 1.0)
     if luminance == chrominance:
         return clean if luminance == 1 else torch.lerp(planes, clean, luminance)
     residual = clean - planes

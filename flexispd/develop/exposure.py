@@ -22,6 +22,11 @@ KEY = 0.18
 KEY_STOPS = 1.3
 """Stops by which the key of a frame that is all dark (all bright) is lower (higher)."""
 
+HIGH_PERCENTILES = np.linspace(97.5, 99.8, 24)
+
+DARKEST = 1e-6
+"""Luminance that counts as black."""
+
 HIGHLIGHT = 6.0
 """Luminance that the brightest hundredth may reach before exposure is held back; the curve shows it as 0.99."""
 
@@ -44,8 +49,8 @@ def auto_exposure_ev(luminance: Tensor, noise: NoiseProfile) -> float:
     Monotone in the obvious way: the same frame a stop darker gets about a stop more, until noise forbids it.
     """
     values = luminance.double().cpu().numpy().ravel()
-    values = values[np.isfinite(values) & (values > 1e-6)]
-    if len(values) < 16:
+    values = values[np.isfinite(values)].clip(DARKEST)
+    if len(values) == 0 or values.max() == DARKEST:
         return 0.0
     low, middle, high = _key_points(values)
     key = KEY * 2 ** (KEY_STOPS * float(np.clip((2 * middle - low - high) / max(high - low, 1.0), -1, 1)))
@@ -56,10 +61,15 @@ def auto_exposure_ev(luminance: Tensor, noise: NoiseProfile) -> float:
 
 
 def _key_points(values: Float64) -> tuple[float, float, float]:
-    """Second percentile, mean and ninety-ninth percentile of log2 luminance."""
+    """
+    Low end, mean and high end of log2 luminance.
+
+    The high end is the mean of a range of percentiles about the ninety-ninth: a single one would jump by stops when a
+    passing car's lamps grow past one hundredth of the frame.
+    """
     logs = np.log2(values)
-    low, high = np.percentile(logs, [2, 99])
-    return float(low), float(np.clip(logs, low, high).mean()), float(high)
+    low, high = float(np.percentile(logs, 2)), float(np.percentile(logs, HIGH_PERCENTILES).mean())
+    return low, float(np.clip(logs, low, high).mean()), high
 
 
 def _soft_minimum(a: float, b: float) -> float:

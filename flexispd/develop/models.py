@@ -6,7 +6,7 @@ import copy
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
@@ -41,6 +41,9 @@ class Networks:
         )
 
 
+S = TypeVar("S", Networks, OfficialNetworks)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Models:
     """
@@ -57,16 +60,23 @@ class Models:
     ours: Mapping[str, Networks]
     official: Mapping[str, OfficialNetworks]
     weights: Mapping[str, Mapping[str, str]]
-    _elsewhere: dict[tuple[str, torch.device], Networks] = field(default_factory=dict)
+    _elsewhere: dict[tuple[str, torch.device], Any] = field(default_factory=dict)
 
     def networks(self, model: str, device: torch.device) -> Networks:
-        """The networks of `model` on `device`, which is not `self.device` after memory ran out there."""
+        """Our networks of `model` on `device`, which is not `self.device` after memory ran out there."""
+        return self._on(self.ours, model, device)
+
+    def official_networks(self, model: str, device: torch.device) -> OfficialNetworks:
+        """The official networks of `model` on `device`."""
+        return self._on(self.official, model, device)
+
+    def _on(self, sets: Mapping[str, S], model: str, device: torch.device) -> S:
         if device == self.device:
-            return self.ours[model]
-        key = (model, device)
-        if key not in self._elsewhere:
-            self._elsewhere[key] = self.ours[model].on(device)
-        return self._elsewhere[key]
+            return sets[model]
+        if (model, device) not in self._elsewhere:
+            self._elsewhere[model, device] = sets[model].on(device)
+        moved: S = self._elsewhere[model, device]
+        return moved
 
 
 def load_models(profiles: Iterable[Profile], device: str = "auto") -> Models:

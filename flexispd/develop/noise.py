@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from flexispd.types import Float64, NoiseProfile
+from flexispd.types import Float64, Mosaic, NoiseProfile
 
 PATCH = 16
 """Edge of a patch in packed samples."""
@@ -25,14 +25,33 @@ PATCH = 16
 BINS = 32
 PATCHES_MIN = 24
 QUIETEST = 0.03
-QUIETEST_RATIO = 0.70
+QUIETEST_RATIO = 0.685
 """Variance at the QUIETEST quantile of pure-noise patches over the true one, as tests/develop/test_noise.py finds."""
 
 CLIPPED = 0.9
+SHOT_MAX, READ_MAX = 0.1, 0.01
+"""Ten photons fill a site; a tenth of white is noise: no camera is used like that."""
+
 SHOT_FLOOR = 1e-6
 READ_FLOOR = 1e-9
 PIXELS_MAX = 4_000_000
 """Packed samples looked at; a larger frame is looked at in evenly spaced rows of patches."""
+
+
+def noise_profile(mosaic: Mosaic, planes: Tensor) -> tuple[NoiseProfile, list[str]]:
+    """
+    The noise profile of a frame, from its metadata if that is credible, else from its planes; and doubts in sentences.
+
+    Read noise is never less than what rounding to whole counts makes.
+    """
+    told, doubts = mosaic.shot.noise_profile, []
+    if told is not None and (max(told.shot) > SHOT_MAX or max(told.read) > READ_MAX):
+        doubts.append("The file's noise profile is beyond any sensor's; the noise was estimated from the frame.")
+        told = None
+    found = told or estimate_noise(planes)
+    levels = zip(mosaic.white_level, mosaic.black_level, found.read, strict=True)
+    red, green_r, green_b, blue = (max(read, 1 / (12 * (white - black) ** 2)) for white, black, read in levels)
+    return NoiseProfile(found.shot, (red, green_r, green_b, blue), found.source), doubts
 
 
 def estimate_noise(planes: Tensor) -> NoiseProfile:
@@ -59,26 +78,26 @@ def _patches(planes: Tensor) -> tuple[Float64, Float64]:
         return np.empty(0), np.empty(0)
     strips = torch.stack(chosen)  # (n, 4, PATCH, w)
     strips = strips[..., : strips.shape[-1] // PATCH * PATCH]
-    n, _, _, width = strips.shape
-    tiles = strips.reshape(n, 4, PATCH, width // PATCH, PATCH).permute(0, 3, 1, 2, 4).reshape(-1, 4, PATCH, PATCH)
-    red, green_r, green_b, blue = tiles.unbind(1)
-    greens = (green_r - green_b) / 2**0.5
-    single = _differences(torch.stack([red, green_r, green_b, blue], dim=1))  # (N, 4)
-    green = torch.minimum((single[:, 1] + single[:, 2]) / 2, _differences(greens[:, None])[:, 0])
-    mean = torch.stack([red, (green_r + green_b) / 2, blue], dim=1).mean(dim=(2, 3))
-    peak = torch.stack([red, torch.maximum(green_r, green_b), blue], dim=1).amax(dim=(2, 3))
+    red, green_r, green_b, blue = strips.unbind(1)
+    single = variances(strips)  # (n, 4, patches)
+    greens = variances(((green_r - green_b) / 2**0.5)[:, None])[:, 0]
+    green = torch.minimum((single[:, 1] + single[:, 2]) / 2, greens)
+    colors = torch.stack([red, (green_r + green_b) / 2, blue], dim=1)
+    patches = colors.reshape(*colors.shape[:-1], -1, PATCH)
+    mean, peak = patches.mean(dim=(2, 4)), patches.amax(dim=(2, 4))
     variance = torch.stack([single[:, 0], green, single[:, 3]], dim=1)
     usable = (peak < CLIPPED) & (variance > 0)
     return mean[usable].double().cpu().numpy(), variance[usable].double().cpu().numpy()
 
 
-def _differences(tiles: Tensor) -> Tensor:
-    """Noise variance of each tile (N, C, P, P) by second differences across and along, (N, C)."""
-    line = torch.tensor([1.0, -2.0, 1.0], device=tiles.device)
-    kernel = (line[:, None] * line[None, :])[None, None]
-    count, channels = tiles.shape[:2]
-    edges = functional.conv2d(tiles.reshape(count * channels, 1, PATCH, PATCH), kernel)
-    return (edges**2).mean(dim=(1, 2, 3)).reshape(count, channels) / 36  # 36: the kernel's energy
+def variances(strips: Tensor) -> Tensor:
+    """Noise variance of each patch of strips (n, C, PATCH, w), by second differences both ways: (n, C, w / PATCH)."""
+    along = strips[:, :, :-2] - 2 * strips[:, :, 1:-1] + strips[:, :, 2:]
+    across = along[..., :-2] - 2 * along[..., 1:-1] + along[..., 2:]
+    energy = functional.pad(across, (0, 2)).square_().sum(dim=2)
+    # The last two columns of a patch would look into the next one.
+    inside = energy.reshape(*energy.shape[:2], -1, PATCH)[..., : PATCH - 2]
+    return inside.sum(dim=-1) / ((PATCH - 2) ** 2 * 36)  # 36: the operator's energy
 
 
 def _quietest(brightness: Float64, variance: Float64) -> Float64:

@@ -13,6 +13,7 @@ Stage 3 averages over the whole frame, so frames are never tiled.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -60,6 +61,11 @@ class OfficialNetworks:
     denoise: ScNet1F
     light: tuple[FC4, ...]
     render: MWRCAN
+
+    def on(self, device: torch.device) -> OfficialNetworks:
+        """The same networks on another device; these stay where they are."""
+        light = tuple(copy.deepcopy(fold).to(device) for fold in self.light)
+        return OfficialNetworks(copy.deepcopy(self.denoise).to(device), light, copy.deepcopy(self.render).to(device))
 
 
 def load_networks(models: ModelSet, device: torch.device) -> OfficialNetworks:

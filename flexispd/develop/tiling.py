@@ -22,7 +22,7 @@ TILE_CPU = 512
 """Packed edge of a tile on a CPU: larger ones leave the caches and are slower."""
 
 TILE_CUDA = 3072
-TILE_SMALLEST = 256
+TILE_CUDA_SMALL = 512
 
 GRID = 4
 """Packed samples that the size of every frame is a multiple of: the largest `pad_multiple` of our networks."""
@@ -39,7 +39,7 @@ class Tiling:
 
     Attributes:
         device: Where tensors live.
-        edge: Edge of a tile in packed samples; a frame that fits is run whole.
+        edge: Edge of a tile in packed samples; a frame that fits is run whole. 0 where there is no cutting.
         notes: Sentences for the receipt about memory that ran out.
     """
 
@@ -52,13 +52,18 @@ class Tiling:
         """The usual tiles of a device."""
         return cls(device, TILE_CPU if device.type == "cpu" else TILE_CUDA)
 
+    @classmethod
+    def whole(cls, device: torch.device) -> Tiling:
+        """One tile, however large: for networks that look at the whole frame at once."""
+        return cls(device, 0)
+
     def smaller(self) -> Tiling | None:
         """What to try after the device ran out of memory: smaller tiles once, then the CPU, then nothing."""
         if self.device.type == "cpu":
             return None
-        if self.edge > TILE_SMALLEST * 2:
-            note = f"Out of memory on {self.device}: tiles of {TILE_SMALLEST * 2} samples instead of {self.edge}."
-            return Tiling(self.device, TILE_SMALLEST * 2, [*self.notes, note])
+        if self.edge > TILE_CUDA_SMALL:
+            note = f"Out of memory on {self.device}: tiles of {TILE_CUDA_SMALL} samples instead of {self.edge}."
+            return Tiling(self.device, TILE_CUDA_SMALL, [*self.notes, note])
         note = f"Out of memory on {self.device}: developed on the CPU."
         return Tiling(torch.device("cpu"), TILE_CPU, [*self.notes, note])
 
@@ -94,28 +99,40 @@ def tiles(size: tuple[int, int], edge: int, network: Any) -> Iterator[Tile]:
             yield Tile((slice(top, bottom), slice(left, right)), around, core)
 
 
-def in_memory(device: torch.device, work: Callable[[Tiling], Result]) -> Result:
+def in_memory(tiling: Tiling, work: Callable[[Tiling], Result]) -> Result:
     """
-    `work` without gradients, on `device` with its usual tiles; again with `Tiling.smaller` when memory runs out.
+    `work` without gradients, under `tiling`; again under `Tiling.smaller` when memory runs out.
 
     Raises:
         TransientError: Memory ran out on the CPU too.
     """
-    tiling = Tiling.on(device)
     while True:
         try:
             with torch.inference_mode():
                 return work(tiling)
-        except (torch.OutOfMemoryError, MemoryError) as error:
+        except (RuntimeError, MemoryError) as error:
+            if not _is_out_of_memory(error):
+                raise
             less = tiling.smaller()
             if less is None:
                 raise TransientError(
                     "There is not enough memory to develop this frame.",
                     remedy="Close other programs, or develop it on a machine with more memory.",
                 ) from error
-            tiling = less
-            if device.type == "cuda":
-                torch.cuda.empty_cache()
+        # Only here: while the error was handled, its traceback held on to the tensors of the failed try.
+        if tiling.device.type == "cuda" and torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        tiling = less
+
+
+_OUT_OF_MEMORY = ("DefaultCPUAllocator", "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED")
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Torch has a type of its own for a GPU's memory, and plain RuntimeErrors for the CPU's and for its libraries'."""
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return True
+    return any(sign in str(error) for sign in _OUT_OF_MEMORY)
 
 
 def synchronized() -> None:

@@ -46,14 +46,11 @@ def upload(mosaic: Mosaic, device: torch.device) -> Frame:
     if top or left or below or right:
         # Reflection about the first and last site: row -1 is row 1, a row of the same colours.
         values = np.pad(values, ((top, below), (left, right)), mode="reflect")
-    counts = torch.from_numpy(np.ascontiguousarray(values).view(np.int16)).to(
-        device
-    )  # torch has few operations on uint16
-    sites = counts.reshape(values.shape[0] // 2, 2, values.shape[1] // 2, 2).permute(1, 3, 0, 2)
-    linear = (sites.to(torch.int32) & 0xFFFF).float().reshape(4, values.shape[0] // 2, values.shape[1] // 2)
-    black = torch.tensor(mosaic.black_level, device=device, dtype=torch.float32)[:, None, None]
-    white = torch.tensor(mosaic.white_level, device=device, dtype=torch.float32)[:, None, None]
-    planes = (linear - black).div_(white - black).clamp_(max=1.0)
+    counts = torch.from_numpy(np.ascontiguousarray(values)).to(device)
+    planes = torch.empty((4, values.shape[0] // 2, values.shape[1] // 2), device=device)
+    for site, (plane, black, white) in enumerate(zip(planes, mosaic.black_level, mosaic.white_level, strict=True)):
+        row, column = divmod(site, 2)
+        plane.copy_(counts[row::2, column::2]).sub_(black).div_(white - black).clamp_(max=1.0)
     return Frame(planes, top, left, height, width)
 
 

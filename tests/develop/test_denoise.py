@@ -79,6 +79,17 @@ def test_less_strength_keeps_more_noise(strength):
     assert torch.allclose(left, (1 - strength) * (noisy - clean), atol=1e-6)
 
 
+def test_more_of_one_kind_of_denoising_never_brings_the_other_noise_back():
+    """
+    Asking for more colour denoising than the network's own leaves the grey noise where it was, and the reverse.
+    """
+    noisy, clean = planes()
+
+    for one, other in (((0.85, 1.0), (0.85, 1.5)), ((1.0, 0.7), (1.5, 0.7))):
+        fewer, more = (remove_noise(noisy, clean, DenoiseParams(*p), GAINS) - clean for p in (one, other))
+        assert more.square().mean() <= fewer.square().mean() + 1e-9
+
+
 def test_strength_above_one_tells_the_network_of_more_noise():
     """
     It is not extrapolated: the network is asked anew, and its answer is taken whole.

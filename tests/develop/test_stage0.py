@@ -87,6 +87,34 @@ def test_a_star_is_no_hot_pixel():
     assert torch.equal(planes, before)
 
 
+@settings(deadline=None, max_examples=50)
+@given(st.floats(40, 42), st.floats(40, 42), st.floats(0.65, 1.2))
+def test_a_star_anywhere_between_the_sites_is_no_hot_pixel(row, column, sigma):
+    """
+    Wherever its middle falls, a star as sharp as lenses make it loses less than a third of its light.
+    """
+    rows, columns = torch.meshgrid(torch.arange(80.0), torch.arange(96.0), indexing="ij")
+    star = 0.9 * torch.exp(-((rows - row) ** 2 + (columns - column) ** 2) / (2 * sigma**2))
+    packed = torch.stack([star[i::2, j::2] for i in (0, 1) for j in (0, 1)])
+    planes = field() + packed
+    before = planes.clone()
+
+    repair_defects(planes, NOISE)
+
+    assert (before - planes).clamp_min(0).sum() < 0.33 * packed.sum()
+
+
+def test_a_wrong_noise_profile_does_not_cost_pixels():
+    """
+    Where a profile calls every hundredth site defective, the profile is wrong and the frame is left alone.
+    """
+    planes = field()
+    before = planes.clone()
+
+    assert repair_defects(planes, NoiseProfile((1e-12,) * 4, (0.0,) * 4, "given")) == 0
+    assert torch.equal(planes, before)
+
+
 def test_noise_and_edges_are_no_defects():
     """
     A noisy frame with a sharp edge keeps every site.

@@ -22,8 +22,8 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, width, h, w) to the same."""
-        out: Tensor = x + self.second(functional.relu(self.first(x), inplace=True))
-        return out
+        out: Tensor = self.second(functional.relu(self.first(x), inplace=True))
+        return out.add_(x)
 
 
 def blocks(width: int, count: int) -> nn.Sequential:
