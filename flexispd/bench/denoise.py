@@ -43,7 +43,7 @@ def run(folder: Path) -> BenchResult:
             started = time.perf_counter()
             with torch.inference_mode():
                 quiet = [
-                    denoise(planes, _told(method, truth, planes), method != "noisy", network, tiling)
+                    denoise(planes, _told(method, truth, planes), float(method != "noisy"), network, tiling)
                     for planes in noisy
                 ]
             seconds = (time.perf_counter() - started) / megapixels

@@ -23,8 +23,9 @@ from flexispd.bench.result import BenchResult, Row
 from flexispd.capture.scan import find_captures
 from flexispd.decode import read_mosaic
 from flexispd.develop.models import load_models
-from flexispd.errors import ConfigError, displayable
+from flexispd.errors import CaptureError, ConfigError, displayable
 from flexispd.export.receipt import Receipt
+from flexispd.log import log
 from flexispd.pipeline import Result, process
 from flexispd.profile import load_profile
 from flexispd.training.dng import write_dng
@@ -37,13 +38,23 @@ PROFILE = "natural"
 
 def run(folder: Path, device: str = "auto") -> BenchResult:
     """Milliseconds (median and worst of five) and peak memory of every raw of a folder and of the two made sizes."""
-    captures = [found.capture for found in find_captures([folder]).captures]
+    captures = [found.capture for found in find_captures([folder]).captures if _is_whole(found.capture)]
     if not captures:
         raise ConfigError(f"{displayable(folder)} holds no raw files.", remedy="Name a folder of camera raws.")
     with tempfile.TemporaryDirectory() as scratch:
         made = [_made(captures, megapixels, Path(scratch)) for megapixels in MADE_MEGAPIXELS]
         rows = [_measured(capture, device) for capture in [*captures, *made]]
     return BenchResult("speed", rows)
+
+
+def _is_whole(capture: Capture) -> bool:
+    """Whether a capture can be decoded; one that cannot is no measure of speed, and is left out."""
+    try:
+        read_mosaic(capture)
+    except CaptureError as error:
+        log.warning("bench.left_out", problem=error.problem)
+        return False
+    return True
 
 
 def _made(captures: Sequence[Capture], megapixels: int, folder: Path) -> Capture:

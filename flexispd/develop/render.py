@@ -99,7 +99,7 @@ def _render_group(
     exposed = [_exposed(negative, profile, illuminant) for profile, illuminant in looks]
     height, width = planes.shape[1:]
     outs = [
-        torch.empty((2 * height, 2 * width, 3), dtype=torch.int16 if is_deep(p) else torch.uint8, device=planes.device)
+        torch.empty((2 * height, 2 * width, 3), dtype=torch.int16 if _is_deep(p) else torch.uint8, device=planes.device)
         for p, _ in looks
     ]
     parts = demosaic(lambda part: negative.balanced(part, denoise, gains), (height, width), network, tiling)
@@ -125,7 +125,7 @@ def _unsigned(values: NDArray[Any]) -> NDArray[Any]:
     return values.view(np.uint16) if values.dtype == np.int16 else values
 
 
-def is_deep(profile: Profile) -> bool:
+def _is_deep(profile: Profile) -> bool:
     """Whether a profile's exports need 16 bits."""
     return any(export.format in {"png16", "tiff16"} for export in profile.export)
 

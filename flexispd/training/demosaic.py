@@ -49,13 +49,11 @@ def tear_colors(rgb: Tensor, random: np.random.Generator) -> Tensor:
 def task(photos: Photos, kept: Photos, seed: int) -> Task:
     """The demosaicking task on these photographs; the figure is cPSNR over the photographs that were kept back."""
     validation = [torch.from_numpy(_center(photo)).permute(2, 0, 1)[None] / 255 for photo in kept]
-    samplers: dict[str, PatchSampler] = {"now": PatchSampler(photos, PATCH_PX, seed)}
+    sampler = PatchSampler(photos, PATCH_PX)
 
     def loss(module: nn.Module, step: int) -> Tensor:
         random = np.random.default_rng([seed, step])
-        sampler = samplers["now"]
-        sampler.random = random
-        rgb = torch.from_numpy(sampler.batch(BATCH)).permute(0, 3, 1, 2).float() / 255
+        rgb = torch.from_numpy(sampler.batch(BATCH, random)).permute(0, 3, 1, 2).float() / 255
         rgb = tear_colors(rgb, random)
         out: Tensor = module(mosaic_planes(rgb))
         return (out - rgb).abs().mean()

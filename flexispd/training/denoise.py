@@ -60,13 +60,13 @@ def add_noise(clean: Tensor, shot: Tensor, read: Tensor, generator: torch.Genera
 
 def task(photos: Photos, kept: Photos, seed: int) -> Task:
     """The denoising task; the figure is the mean PSNR of linear planes over four levels and the kept photographs."""
-    sampler = PatchSampler(photos, PATCH_PX, seed)
+    sampler = PatchSampler(photos, PATCH_PX)
     validation = [_validation_pair(photo, level) for photo in kept for level in VALIDATION_LEVELS]
 
     def loss(module: nn.Module, step: int) -> Tensor:
-        random = sampler.random = np.random.default_rng([seed, step])
+        random = np.random.default_rng([seed, step])
         generator = torch.Generator().manual_seed(int(random.integers(2**62)))
-        clean = sensor_planes(sampler.batch(BATCH), random)
+        clean = sensor_planes(sampler.batch(BATCH, random), random)
         stable = noise_levels(BATCH, random)
         noisy = add_noise(clean, stable.shot, stable.read, generator)
         deviation = stable.deviation
@@ -83,8 +83,9 @@ def task(photos: Photos, kept: Photos, seed: int) -> Task:
 
 
 def _validation_pair(photo: NDArray[np.uint8], level: tuple[float, float]) -> tuple[Tensor, Tensor, Anscombe]:
-    top, left = (max(0, (length - 256) // 2) for length in photo.shape[:2])
-    cut = torch.from_numpy(photo[top : top + 256, left : left + 256].copy()).permute(2, 0, 1)[None] / 255
+    height, width = (min(length, 256) & ~7 for length in photo.shape[:2])  # the network halves planes twice
+    top, left = (photo.shape[0] - height) // 2, (photo.shape[1] - width) // 2
+    cut = torch.from_numpy(photo[top : top + height, left : left + width].copy()).permute(2, 0, 1)[None] / 255
     scale = 0.25 * torch.tensor([1 / 2, 1, 1 / 1.6])[None, :, None, None]
     clean = mosaic_planes(cut**2.2 * scale)
     shot, read = (torch.full((1, 4, 1, 1), value) for value in level)

@@ -17,6 +17,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from flexispd.errors import ConfigError, displayable
 from flexispd.log import log
 
 
@@ -63,12 +64,16 @@ def train(module: nn.Module, task: Task, recipe: Recipe, checkpoint: Path) -> nn
     """
     Train `module` to the recipe's end, from `checkpoint` if there is one, and return the averaged network.
 
-    The checkpoint is replaced every `report_steps` and at the end; delete it to start anew.
+    The checkpoint is replaced every `report_steps` and at the end; delete it to start anew. A run may be given more or
+    fewer steps than before, but no other seed.
+
+    Raises:
+        ConfigError: The checkpoint is of another seed, or has gone further than the recipe does.
     """
     module.train().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     averaged = copy.deepcopy(module).requires_grad_(False)
     optimizer = torch.optim.Adam(module.parameters(), lr=recipe.learning_rate)
-    done = _restore(checkpoint, module, averaged, optimizer) if checkpoint.exists() else 0
+    done = _restore(checkpoint, recipe, (module, averaged, optimizer)) if checkpoint.exists() else 0
     started, first = time.monotonic(), done
     for step in range(done, recipe.steps):
         for group in optimizer.param_groups:
@@ -80,7 +85,7 @@ def train(module: nn.Module, task: Task, recipe: Recipe, checkpoint: Path) -> nn
         optimizer.step()
         _average(averaged, module, min(recipe.average, (1 + step) / (10 + step)))
         if (step + 1) % recipe.report_steps == 0 or step + 1 == recipe.steps:
-            _save(checkpoint, module, averaged, optimizer, step + 1)
+            _save(checkpoint, recipe, (module, averaged, optimizer), step + 1)
             averaged.eval()
             seconds = (time.monotonic() - started) / (step + 1 - first)
             log.info(
@@ -109,15 +114,27 @@ def _average(averaged: nn.Module, module: nn.Module, decay: float) -> None:
             mean.lerp_(value, 1 - decay)
 
 
-def _save(path: Path, module: nn.Module, averaged: nn.Module, optimizer: torch.optim.Optimizer, step: int) -> None:
+Learner = tuple[nn.Module, nn.Module, torch.optim.Optimizer]
+"""The network in training, its moving average, and the optimiser."""
+
+
+def _save(path: Path, recipe: Recipe, learner: Learner, step: int) -> None:
+    module, averaged, optimizer = (part.state_dict() for part in learner)
+    state = {"step": step, "seed": recipe.seed, "module": module, "averaged": averaged, "optimizer": optimizer}
     temporary = path.with_name(path.name + ".tmp")
-    state = {"step": step, "module": module.state_dict(), "averaged": averaged.state_dict()}
-    torch.save({**state, "optimizer": optimizer.state_dict()}, temporary)
+    torch.save(state, temporary)
     temporary.replace(path)
 
 
-def _restore(path: Path, module: nn.Module, averaged: nn.Module, optimizer: torch.optim.Optimizer) -> int:
+def _restore(path: Path, recipe: Recipe, learner: Learner) -> int:
+    """Fill the learner from a checkpoint, and return the steps that it has done."""
     state = torch.load(path, weights_only=True)
+    if state["seed"] != recipe.seed or state["step"] > recipe.steps:
+        raise ConfigError(
+            f"{displayable(path)} is of seed {state['seed']} after {state['step']} steps; this run does not follow it.",
+            remedy="Delete it to start anew, or ask for more steps.",
+        )
+    module, averaged, optimizer = learner
     module.load_state_dict(state["module"])
     averaged.load_state_dict(state["averaged"])
     optimizer.load_state_dict(state["optimizer"])

@@ -51,27 +51,28 @@ class PatchSampler:
 
     candidates = 4
 
-    def __init__(self, photos: Photos, edge_px: int, seed: int) -> None:
+    def __init__(self, photos: Photos, edge_px: int) -> None:
         self.photos = [p for p in photos if min(p.shape[:2]) >= edge_px]
+        if not self.photos:
+            raise SetupError(f"No photograph is {edge_px} pixels wide and high.", remedy="Train on larger photographs.")
         self.edge_px = edge_px
-        self.random = np.random.default_rng(seed)
         area = np.array([p.shape[0] * p.shape[1] for p in self.photos], np.float64)
         self.weights = np.sqrt(area) / np.sqrt(area).sum()
 
-    def batch(self, count: int) -> UInt8:
-        """`count` patches, shape (count, edge, edge, 3), randomly mirrored and turned."""
-        return np.stack([self._patch(detailed=i % 2 == 0) for i in range(count)])
+    def batch(self, count: int, random: np.random.Generator) -> UInt8:
+        """`count` patches, shape (count, edge, edge, 3), mirrored and turned at random."""
+        return np.stack([self._patch(random, detailed=i % 2 == 0) for i in range(count)])
 
-    def _patch(self, *, detailed: bool) -> UInt8:
-        photo = self.photos[self.random.choice(len(self.photos), p=self.weights)]
-        cuts = [self._cut(photo) for _ in range(self.candidates if detailed else 1)]
+    def _patch(self, random: np.random.Generator, *, detailed: bool) -> UInt8:
+        photo = self.photos[random.choice(len(self.photos), p=self.weights)]
+        cuts = [self._cut(photo, random) for _ in range(self.candidates if detailed else 1)]
         patch = max(cuts, key=_detail) if detailed else cuts[0]
-        turned: UInt8 = np.rot90(patch, int(self.random.integers(4)))
-        return turned[:, ::-1] if self.random.random() < 0.5 else turned
+        turned: UInt8 = np.rot90(patch, int(random.integers(4)))
+        return turned[:, ::-1] if random.random() < 0.5 else turned
 
-    def _cut(self, photo: UInt8) -> UInt8:
-        row = self.random.integers(photo.shape[0] - self.edge_px + 1)
-        column = self.random.integers(photo.shape[1] - self.edge_px + 1)
+    def _cut(self, photo: UInt8, random: np.random.Generator) -> UInt8:
+        row = random.integers(photo.shape[0] - self.edge_px + 1)
+        column = random.integers(photo.shape[1] - self.edge_px + 1)
         return photo[row : row + self.edge_px, column : column + self.edge_px]
 
 

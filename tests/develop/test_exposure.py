@@ -1,5 +1,7 @@
 """Automatic exposure: night stays night, noise stays unseen, lamps stay lamps."""
 
+import itertools
+
 import pytest
 import torch
 
@@ -68,7 +70,7 @@ def test_lamps_that_come_into_the_frame_change_the_exposure_gradually():
         night.view(-1)[: 10 * share] = 1.0
         found.append(auto_exposure_ev(night, QUIET))
 
-    assert max(abs(a - b) for a, b in zip(found, found[1:], strict=False)) < 0.4
+    assert max(abs(a - b) for a, b in itertools.pairwise(found)) < 0.4
 
 
 def test_one_more_pixel_of_light_is_no_cliff():

@@ -27,7 +27,7 @@ _FILTERS = {
 
 def malvar_kernel() -> Tensor:
     """
-    Malvar's filters as one convolution over packed planes: weight (12, 4, 5, 5) of mosaic taps moved to packed taps.
+    Malvar's filters as one convolution over packed planes, the mosaic's taps moved to the packed samples they fall on.
 
     Output channel 4 * colour + site is `colour` at `site`; both run in the orders R, G, B and R, Gr, Gb, B. The 5x5
     taps of the mosaic fall on at most 3x3 packed cells, so the weight is (12, 4, 3, 3).
