@@ -49,12 +49,14 @@ def read_mosaic(capture: Capture) -> Mosaic:
     """
     from flexispd.decode.levels import saturation_levels
     from flexispd.decode.metadata import merge
-    from flexispd.decode.sanity import check_content
+    from flexispd.decode.sanity import check_content, check_levels
 
-    name = displayable(capture.raw.name)
+    name = displayable(capture.raw)  # with its folder: two cards may each have a DSC_1
     data = _read(capture.raw)
     frame = _png_frame(capture, data, name) if kind_of(capture.raw) is Kind.PNG else _raw_frame(capture, data, name)
     check_content(frame.values, name)
+    if capture.json is not None and kind_of(capture.raw) is Kind.PNG:  # a raw's own levels are trusted
+        check_levels(frame.values, frame.cfa, frame.black_level, frame.white_level, displayable(capture.json))
     white, warnings = frame.white_level, list(frame.warnings)
     seen = saturation_levels(frame.values, frame.cfa, frame.black_level, white)
     if seen is not None:
@@ -73,7 +75,9 @@ def _raw_frame(capture: Capture, data: bytes, name: str) -> _Frame:
     warnings = list(decoded.warnings)
     if capture.json is not None:
         try:
-            facts.append(("json", _sidecar(capture.json).facts()))
+            sidecar = _sidecar(capture.json)
+            warnings += sidecar.contradictions(decoded.cfa, decoded.black_level, decoded.white_level)
+            facts.append(("json", sidecar.facts()))
         except CaptureError as error:  # a raw can do without
             warnings.append(f"The JSON file is ignored. {error.problem}")
     facts += _xmp_facts(capture, warnings)
@@ -104,7 +108,7 @@ def _png_frame(capture: Capture, data: bytes, name: str) -> _Frame:
 def _sidecar(path: Path) -> Any:
     from flexispd.decode import sidecar_json
 
-    return sidecar_json.parse(_read(path, sidecar_json.SIZE_BYTES_MAX), displayable(path.name))
+    return sidecar_json.parse(_read(path, sidecar_json.SIZE_BYTES_MAX), displayable(path))
 
 
 def _xmp_facts(capture: Capture, warnings: list[str]) -> list[tuple[str, dict[str, Any]]]:
@@ -140,7 +144,7 @@ def _check_kind(path: Path, head: bytes, name: str) -> None:
 
 def _read(path: Path, size_bytes_max: int | None = None) -> bytes:
     """The file's bytes; one more than `size_bytes_max` at most, so that its reader sees that it is too large."""
-    name = displayable(path.name)
+    name = displayable(path)
     try:
         with path.open("rb") as file:
             check_file_size(os.fstat(file.fileno()).st_size, name)

@@ -1,5 +1,5 @@
 """
-Mosaics that no camera took: blank ones, and ones that end in nothing.
+Mosaics that no camera took: blank ones, ones that end in nothing, and ones whose levels are of another sensor.
 
 A copy that stopped, or space that was reserved and never written, leaves zeros that decode without an error. Such a
 frame must become an error here, because every later stage would make a picture of it.
@@ -9,11 +9,22 @@ from __future__ import annotations
 
 import numpy as np
 
-from flexispd.errors import CorruptRawError
-from flexispd.types import UInt16
+from flexispd.decode.cfa import split
+from flexispd.errors import CaptureError, CorruptRawError
+from flexispd.types import CFA, FourPlanes, UInt16
 
 TAIL_SHARE = 0.01
 """Blank rows at the end, as a share of all rows, from which on a frame counts as cut short."""
+
+ABOVE_WHITE = 1.25
+"""A site is clearly above white from this share of the range on. Clipped sites lie at white, or up to a tenth above it
+where a table states the lowest level of several exposures."""
+
+ABOVE_WHITE_SHARE = 0.01
+"""More sites of a plane than this are no hot pixels."""
+
+BELOW_BLACK = 0.05
+"""Share of the range by which half of a plane may lie below black; the noise of the dark stays far within."""
 
 _REMEDY = "Copy it from the card again; if the original looks the same, the picture is lost."
 
@@ -42,6 +53,35 @@ def check_content(values: UInt16, name: str) -> None:
         raise CorruptRawError(
             f"The last {blank} of {height} rows of {name} are blank: it was cut short.", remedy=_REMEDY
         )
+
+
+def check_levels(values: UInt16, cfa: CFA, black: FourPlanes, white: FourPlanes, name: str) -> None:
+    """
+    Refuse levels that somebody wrote for another sensor, or mistyped: the picture would be flat white, or black.
+
+    Args:
+        values: Mosaic, shape (H, W).
+        cfa, black, white: As stated.
+        name: The file that states the levels, ready to be shown.
+
+    Raises:
+        CaptureError: Many sites of a plane lie clearly above white, or half of one clearly below black.
+    """
+    for plane, low, high in zip(split(values, cfa), black, white, strict=True):
+        ceiling = low + ABOVE_WHITE * (high - low)
+        above = int(np.count_nonzero(plane > ceiling))
+        if above > max(4, ABOVE_WHITE_SHARE * plane.size):
+            raise CaptureError(
+                f"{name}: white_level {high:g} is too low, for the mosaic reaches {plane.max()}, with "
+                f"{100 * above / plane.size:.0f} % of the sites of a colour above {ceiling:.0f}.",
+                remedy="Set white_level to the count at which this sensor is full.",
+            )
+        middle = float(np.median(plane))
+        if middle < low - BELOW_BLACK * (high - low):
+            raise CaptureError(
+                f"{name}: black_level {low:g} is too high, for half of the sites of a colour lie below {middle:.0f}.",
+                remedy="Set black_level to the count of this sensor in the dark.",
+            )
 
 
 def _blank_rows_at_the_end(values: UInt16) -> int:

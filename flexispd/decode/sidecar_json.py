@@ -28,6 +28,17 @@ SIZE_BYTES_MAX = 16 * 2**20
 DEPTH_MAX = 8
 """A matrix of fractions is 5 deep."""
 
+_TOO_DEEP = f"its values are nested more than {DEPTH_MAX} deep"
+
+WHITE_MAX = 65535
+"""The largest count that a site of 16 bits can hold."""
+
+_DIGITS_MAX = 1000
+"""No number that means anything has more; Python itself gives up at 4300."""
+
+_LEVEL_TOLERANCE = 0.02
+"""Share of the range within which a raw's level and the one written beside it are the same level, rounded."""
+
 _REMEDY = "Correct the JSON file, or export the pair again."
 
 
@@ -90,7 +101,39 @@ class Sidecar:
         white = phase.planes_of_cell(self._cell("white_level"), cfa)
         if min(black) < 0 or any(high <= low for low, high in zip(black, white, strict=True)):
             self._fail("white_level", f"must lie above black_level, but is {white} against {black}")
+        if max(white) > WHITE_MAX:
+            self._fail("white_level", f"must be at most {WHITE_MAX}, but is {max(white):g}")
         return Levels(cfa, black, white, self._table())
+
+    def contradictions(self, cfa: CFA, black: FourPlanes, white: FourPlanes) -> list[str]:
+        """What the file says of the mosaic of a raw that says otherwise itself, as sentences for the receipt."""
+        notes = []
+        stated_cfa = cfa
+        if self._has("cfa_pattern"):
+            try:
+                stated_cfa = self._phase()
+            except CaptureError as error:
+                notes.append(f"{error.problem} The raw's is used.")
+            if stated_cfa is not cfa:
+                notes.append(
+                    f"The JSON's cfa_pattern {stated_cfa.name} contradicts the raw's {cfa.name}; the raw's is used."
+                )
+        tolerance = _LEVEL_TOLERANCE * (max(white) - min(black))
+        for key, own in (("black_level", black), ("white_level", white)):
+            if self._has(key):
+                notes += self._level_contradiction(key, own, stated_cfa, tolerance)
+        return notes
+
+    def _level_contradiction(self, key: str, own: FourPlanes, cfa: CFA, tolerance: float) -> list[str]:
+        try:
+            stated = phase.planes_of_cell(self._cell(key), cfa)
+        except CaptureError as error:
+            return [f"{error.problem} The raw's is used."]
+        differing = [(one, two) for one, two in zip(stated, own, strict=True) if abs(one - two) > tolerance]
+        return [
+            f"The JSON's {key.replace('_', ' ')} {one:g} contradicts the raw's {two:g}; the raw's is used."
+            for one, two in differing[:1]
+        ]
 
     def _has(self, key: str) -> bool:
         return self.values.get(key) is not None
@@ -230,11 +273,19 @@ def parse(data: bytes, name: str) -> Sidecar:
         CaptureError: It is no JSON, no object, has a key twice, NaN or Infinity, or something behind its end.
     """
     if len(data) > SIZE_BYTES_MAX:
-        raise CaptureError(f"{name} has {len(data)} bytes, too many for metadata.", remedy=_REMEDY)
+        raise CaptureError(
+            f"{name} is larger than {SIZE_BYTES_MAX // 2**20} MiB, too large for metadata.", remedy=_REMEDY
+        )
     try:
-        values = json.loads(data.decode("utf-8-sig"), object_pairs_hook=_unique, parse_constant=_no_constant)
+        values = json.loads(
+            data.decode("utf-8-sig"), object_pairs_hook=_unique, parse_constant=_no_constant, parse_int=_integer
+        )
         _check_depth(values)
-    except (ValueError, RecursionError) as error:
+    except RecursionError as error:
+        raise CaptureError(f"{name} is not valid metadata: {_TOO_DEEP}.", remedy=_REMEDY) from error
+    except UnicodeDecodeError as error:
+        raise CaptureError(f"{name} is not valid metadata: it is no UTF-8 text.", remedy=_REMEDY) from error
+    except ValueError as error:
         raise CaptureError(f"{name} is not valid metadata: {error}.", remedy=_REMEDY) from error
     if not isinstance(values, dict):
         raise CaptureError(f"{name} must hold a JSON object, but holds {_shown(values)}.", remedy=_REMEDY)
@@ -246,7 +297,7 @@ def _check_depth(values: object) -> None:
     while pending:
         value, depth = pending.pop()
         if depth > DEPTH_MAX:
-            raise ValueError(f"its values are nested more than {DEPTH_MAX} deep")
+            raise ValueError(_TOO_DEEP)
         inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
         pending += [(item, depth + 1) for item in inner]
 
@@ -258,6 +309,12 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         twice = next(name for name in names if names.count(name) > 1)
         raise ValueError(f"the key {_shown(twice)} stands there twice")
     return values
+
+
+def _integer(text: str) -> int:
+    if len(text) > _DIGITS_MAX:
+        raise ValueError(f"a number of {len(text)} digits is beyond all bounds")
+    return int(text)
 
 
 def _no_constant(text: str) -> NoReturn:
