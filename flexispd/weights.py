@@ -31,6 +31,12 @@ from flexispd.strict_toml import decode_text, read_bytes
 OFFICIAL_2022 = "deep-flexisp-2022"
 """Name under which the networks of the official repository are imported."""
 
+SHIPPED = "flexispd-s"
+"""The model set that the package brings."""
+
+STAGES = ("denoise", "white-balance", "demosaic")
+"""What a model set of ours has a network for."""
+
 MANIFEST = "manifest.toml"
 
 FILE_BYTES_MAX = 1 << 30
@@ -128,6 +134,21 @@ def list_entries() -> list[WeightEntry]:
     for name in filter(is_name, names):
         entries += _imported(folder / name)
     return entries
+
+
+def shipped_fault() -> WeightsError | None:
+    """What the package's own model set lacks; None when its manifest names a network for every stage."""
+    path = data_folder("weights") / MANIFEST
+    entries = _shipped()
+    if not path.exists():
+        problem = f"{displayable(path)}, which names the shipped networks, is missing."
+    elif not entries:
+        problem = f"{displayable(path)} names no network at all."
+    elif missing := [stage for stage in STAGES if (SHIPPED, stage) not in {(e.model, e.stage) for e in entries}]:
+        problem = f"{displayable(path)} has no network of {SHIPPED} for {' and '.join(missing)}."
+    else:
+        return None
+    return WeightsError(problem, remedy="Install flexispd again: pip install --force-reinstall flexispd.")
 
 
 def is_name(name: str) -> bool:

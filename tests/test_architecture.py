@@ -21,7 +21,6 @@ ONLY_IN = {
     "watchdog": ("capture/watch.py",),
     "sqlite3": ("ledger.py",),
     "structlog": ("log.py",),
-    "tifffile": ("export/encode.py",),
     "PIL": ("export/",),
     "colour": ("training/",),
 }

@@ -29,6 +29,7 @@ class Reason(Enum):
     AMBIGUOUS = "fits more than one capture of this name"
     SPARE = "the capture has another file of this kind"
     FINISHED = "a finished picture, not a raw"
+    BESIDE_RAW = "lies beside a raw of the same name; name it explicitly to render it"
     OUTPUT = "written by flexispd"
     UNKNOWN = "not a kind of file that flexispd reads"
 
@@ -88,11 +89,11 @@ class _Folder:
         mosaics = [png for png in pngs if png in json]
         xmp = self._assign(self._kinds[Kind.XMP], raws, mosaics)
         jpeg = self._assign(self._kinds[Kind.JPEG], raws, mosaics, otherwise=Reason.FINISHED)
-        stems = {_key(stem_of(raw)) for raw in raws}
+        # The raw has the JSON of its stem; a PNG there is most likely its preview, but may be a mosaic.
+        stems = {_key(stem_of(raw)): Reason.BESIDE_RAW if raw in json else Reason.FINISHED for raw in raws}
         for png in pngs:
             if png not in json:
-                beside_raw = _key(stem_of(png)) in stems
-                self.leftovers[png] = Reason.FINISHED if beside_raw else Reason.WAITING_FOR_JSON
+                self.leftovers[png] = stems.get(_key(stem_of(png)), Reason.WAITING_FOR_JSON)
         self.leftovers.update(dict.fromkeys(self._kinds[Kind.OTHER], Reason.UNKNOWN))
         return [Capture(raw, json.get(raw), xmp.get(raw), jpeg.get(raw)) for raw in (*raws, *mosaics)]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
@@ -51,11 +51,25 @@ class Findings:
         captures: In the order of the paths given, each once.
         problems: What was asked for and cannot be done; each counts as a failed capture.
         leftovers: Files that were seen and not used, which is no failure.
+        folders: Those of the paths given that are folders.
     """
 
     captures: list[FoundCapture] = field(default_factory=list)
     problems: list[FlexispError] = field(default_factory=list)
     leftovers: list[Leftover] = field(default_factory=list)
+    folders: list[Path] = field(default_factory=list)
+
+    def first_read(self, folders: Iterable[Path]) -> Path | None:
+        """The first of `folders` that, wherever links lead, lies in a given folder or holds a file of a capture."""
+        trees = [_real(given) for given in self.folders]
+        captures = (found.capture for found in self.captures)
+        files = [path for c in captures for path in (c.raw, c.json, c.xmp, c.companion) if path is not None]
+        holding = {_real(path.parent) for path in files} | {_real(path).parent for path in files}
+        for folder in dict.fromkeys(folders):
+            place = _real(folder)
+            if place in holding or any(place.is_relative_to(tree) for tree in trees):
+                return folder
+        return None
 
 
 def find_captures(paths: Sequence[Path]) -> Findings:
@@ -92,6 +106,7 @@ class _Search:
 
     def add_folder(self, root: Path) -> None:
         """All captures below `root`."""
+        self.findings.folders.append(root)
 
         def note(error: OSError) -> None:
             self.findings.problems.append(_unreadable(Path(error.filename or root), error))
@@ -118,6 +133,8 @@ class _Search:
         place = self._places(path.parent).get(path)
         if isinstance(place, Capture):
             self._add(place, PurePath())
+        elif place is Reason.BESIDE_RAW:
+            self._add(self._without_raws(path), PurePath())
         elif place in (Reason.WAITING_FOR_JSON, Reason.FINISHED) and kind_of(path) is Kind.PNG:
             self._add(Capture(path), PurePath())  # asked for by name: decoding it says what is missing
         elif place in (Reason.OUTPUT, Reason.SPARE, Reason.AMBIGUOUS):
@@ -137,6 +154,12 @@ class _Search:
             self._listed[folder] = places
         return self._listed[folder]
 
+    def _without_raws(self, png: Path) -> Capture:
+        """The mosaic as it would be paired if no raw of its name were there to take its JSON."""
+        names = {name for name in os.listdir(png.parent) if kind_of(Path(name)) is not Kind.RAW}  # noqa: PTH208
+        pairing = _pair_in(png.parent, {name for name in names if not is_ignored_file(name)} | {png.name})
+        return next((capture for capture in pairing.captures if capture.raw == png), Capture(png))
+
     def _add(self, capture: Capture, folder: PurePath) -> None:
         place = os.path.abspath(capture.raw)  # noqa: PTH100  (two links to one raw are two captures)
         if place not in self._seen:
@@ -148,6 +171,11 @@ class _Search:
         if place not in self._seen:
             self._seen.add(place)
             self.findings.leftovers.append(leftover)
+
+
+def _real(path: Path) -> Path:
+    """Where a path leads in the end; unlike Path.resolve, a circle of links is no error."""
+    return Path(os.path.realpath(path))
 
 
 def _pair_in(folder: Path, names: set[str]) -> Pairing:

@@ -14,7 +14,9 @@ PROFILES = ("natural", "vivid-night")
 
 
 def demo(
-    outbox: Annotated[Path, typer.Option(help="Folder for the raw and the pictures; made if absent.")] = Path("demo"),
+    outbox: Annotated[
+        Path, typer.Option(metavar="DIR", help="Folder for the raw and the pictures; made if absent.")
+    ] = Path("demo"),
     device: DeviceOption = Device.auto,
 ) -> None:
     """

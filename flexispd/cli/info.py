@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flexispd.cli.output import JsonOption, print_json
-from flexispd.errors import CaptureError, displayable
+from flexispd.cli.output import JsonOption, explained, print_json
+from flexispd.errors import CaptureError, FlexispError, displayable
 
 if TYPE_CHECKING:
     from flexispd.types import Mosaic, NoiseProfile
 
 
 def info(
-    path: Annotated[Path, typer.Argument(help="A raw file, or a PNG mosaic with its JSON file beside it.")],
+    path: Annotated[
+        Path, typer.Argument(exists=True, help="A raw file, or a PNG mosaic with its JSON file beside it.")
+    ],
     as_json: JsonOption = False,
 ) -> None:
     """
@@ -37,7 +39,11 @@ def info(
     if not findings.captures:
         raise CaptureError(f"{displayable(path)} belongs to no capture.", remedy="Name the raw itself.")
     capture = findings.captures[0].capture
-    facts = _facts(capture.raw, read_mosaic(capture))
+    try:
+        facts = _facts(capture.raw, read_mosaic(capture))
+    except FlexispError as error:
+        error.problem, _ = explained(error, capture.raw)
+        raise
     if as_json:
         print_json(facts)
     else:

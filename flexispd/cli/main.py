@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import signal
 import sys
-from typing import Annotated, Any
+from contextlib import suppress
+from types import FrameType
+from typing import Annotated, Any, NoReturn
 
 import typer
 
 from flexispd import __version__
 from flexispd.cli import bench, demo, info, profile, render, train, weights
-from flexispd.cli.output import DEBUG, print_error
+from flexispd.cli.output import DEBUG, error_json, print_error, print_json
 from flexispd.errors import FlexispError
 
 INTERRUPTED = 130
+TERMINATED = 143
 USAGE = 2
+
+OUTPUT_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG, errno.EPIPE)
+"""What a stdout that takes no more answers. Whatever else is written goes through `publish`, which translates them."""
 
 app = typer.Typer(
     name="flexispd",
@@ -56,7 +64,8 @@ def flexispd(
 
     A first picture: `flexispd render FILE --outbox FOLDER`. No raw at hand: `flexispd demo`.
 
-    Exit codes: 0 done, 1 some capture failed, 2 the command line is wrong, 78 a profile or manifest is wrong.
+    Exit codes: 0 done, 1 some capture failed or something that all need is missing, such as weights, 2 the command line
+    is wrong, 78 a profile or manifest is wrong, 130 interrupted, 143 terminated.
     """
     if debug:
         os.environ[DEBUG] = "1"
@@ -66,36 +75,71 @@ def flexispd(
 
 def main() -> None:
     """Entry point: the only place where an error of ours becomes text and an exit status."""
+    signal.signal(signal.SIGTERM, _terminate)
     sys.exit(run(sys.argv[1:]))
+
+
+def _terminate(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001
+    """SIGTERM cleans up as Ctrl-C does."""
+    raise SystemExit(TERMINATED)
 
 
 def run(arguments: list[str]) -> int:
     """Run one command line and return its exit status. Prints everything there is to say."""
+    as_json = "--json" in arguments
     try:
+        _refuse_nothing(arguments)
         code = app(arguments, prog_name="flexispd", standalone_mode=False)
     except KeyboardInterrupt:
         code = INTERRUPTED
-    except FlexispError as error:
-        print_error(error)
-        return error.exit_code
+    except SystemExit as stop:  # SIGTERM, or a reader of stdout that went away
+        code = stop.code
+    except OSError as error:
+        return _no_output(error) if error.errno in OUTPUT_ERRORS else _failure(error, as_json)
     except Exception as error:
         if hasattr(error, "format_message"):  # a usage error of typer, whose class has moved between versions
-            return _usage(error)
-        print_error(error)
-        return 1
-    if code == INTERRUPTED:
+            return _usage(error, as_json)
+        return _failure(error, as_json)
+    if code in (INTERRUPTED, TERMINATED):
         typer.echo("interrupted: finished pictures are whole, and nothing is left half-written", err=True)
     return code if isinstance(code, int) else 0
 
 
-def _usage(error: Any) -> int:
+def _refuse_nothing(arguments: list[str]) -> None:
+    """An empty word is mostly a shell variable that was never set; as a path it would mean the current folder."""
+    options = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    if "" in arguments or any(word.startswith("--") and word.endswith("=") for word in options):
+        raise typer.BadParameter("a value is empty")
+
+
+def _failure(error: Exception, as_json: bool) -> int:
+    """Say what ended a command before it had a result."""
+    print_error(error)
+    if as_json:
+        print_json({"error": error_json(error)})
+    return error.exit_code if isinstance(error, FlexispError) else 1
+
+
+def _no_output(error: OSError) -> int:
+    """Say that stdout takes no more, and let nobody try again at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    with suppress(OSError):
+        reason = os.strerror(error.errno or 0)
+        typer.echo(f"error: The output cannot be written: {reason}.\n  fix: Make room, or send it elsewhere.", err=True)
+    return 1
+
+
+def _usage(error: Any, as_json: bool) -> int:
     """Print what is wrong with a command line, and where its help is."""
     if type(error).__name__ == "NoArgsIsHelpError":  # no error to the user, who gets the help
         typer.echo(error.format_message())
         return USAGE
     context = getattr(error, "ctx", None)
     path = context.command_path if context else "flexispd"
-    message = error.format_message()
-    ending = "" if message.endswith((".", "?")) else "."
-    typer.echo(f"error: {message}{ending}\n  fix: `{path} --help` shows how it is used.", err=True)
+    message = error.format_message().replace("Value error, ", "")
+    problem = message if message.endswith((".", "?")) else f"{message}."
+    remedy = f"`{path} --help` shows how it is used."
+    typer.echo(f"error: {problem}\n  fix: {remedy}", err=True)
+    if as_json:
+        print_json({"error": {"kind": "UsageError", "problem": problem, "remedy": remedy}})
     return USAGE

@@ -24,18 +24,38 @@ def print_json(value: Any) -> None:
     typer.echo(json.dumps(value, indent=2, default=_plain))
 
 
-def print_error(error: BaseException) -> None:
-    """The problem and its remedy on stderr; the traceback before them only when somebody is hunting a bug."""
+def print_error(error: BaseException, path: Path | None = None) -> None:
+    """
+    The problem and its remedy on stderr; the traceback before them only when somebody is hunting a bug.
+
+    `path` is the capture's, where the error belongs to one.
+    """
     if os.environ.get(DEBUG) == "1":
         traceback.print_exception(error)
-    problem, remedy = explained(error)
+    problem, remedy = explained(error, path)
     if sys.stderr.isatty():
         typer.echo("\r\033[K", nl=False, err=True)  # a progress bar may stand on this line
     typer.echo(f"error: {problem}\n  fix: {remedy}", err=True)
 
 
-def explained(error: BaseException) -> tuple[str, str]:
-    """Problem and remedy of any exception; one that is not ours is a bug, and the remedy says how to report it."""
+def error_json(error: BaseException, path: Path | None = None) -> dict[str, str]:
+    """The same for programs."""
+    problem, remedy = explained(error, path)
+    kind = type(error).__name__ if isinstance(error, FlexispError) else "Bug"
+    return {"kind": kind, "problem": problem, "remedy": remedy}
+
+
+def explained(error: BaseException, path: Path | None = None) -> tuple[str, str]:
+    """Problem and remedy of any exception, saying which capture it concerns in a way that can be typed again."""
+    problem, remedy = _sentences(error)
+    if path is None or (shown := displayable(path)) in problem:
+        return problem, remedy
+    name = displayable(path.name)
+    return (shown + problem.removeprefix(name) if problem.startswith(name) else f"{shown}: {problem}"), remedy
+
+
+def _sentences(error: BaseException) -> tuple[str, str]:
+    """Problem and remedy; an exception that is not ours is a bug, and the remedy says how to report it."""
     if isinstance(error, FlexispError):
         return error.problem, error.remedy
     if isinstance(error, MemoryError):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flexispd.cli.output import JsonOption, counted, explained, print_error, print_json
+from flexispd.cli.output import JsonOption, counted, error_json, print_error, print_json
 from flexispd.errors import FlexispError, SetupError, TransientError, displayable
 
 if TYPE_CHECKING:
@@ -46,12 +46,16 @@ DeviceOption = Annotated[Device, typer.Option(help="Where the networks run; auto
 
 def render(
     paths: Annotated[
-        list[Path], typer.Argument(metavar="PATH...", help="Raw files, PNG + JSON mosaics, or folders of them.")
+        list[Path], typer.Argument(metavar="PATH", help="Raw files, PNG + JSON mosaics, or folders of them.")
     ],
-    outbox: Annotated[Path, typer.Option(help="Folder for the pictures; made when it does not exist.")],
+    outbox: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the pictures; made when it does not exist.")],
     profiles: Annotated[
         list[str] | None,
-        typer.Option("--profile", help=f"Look of the pictures; give it again for more. Default: {DEFAULT_PROFILE}."),
+        typer.Option(
+            "--profile",
+            metavar="NAME",
+            help=f"Look of the pictures, or a .toml file; give it again for more. Default: {DEFAULT_PROFILE}.",
+        ),
     ] = None,
     format_: Annotated[
         Format | None, typer.Option("--format", help="Write this kind of file instead of what the profile says.")
@@ -66,14 +70,16 @@ def render(
     Develop raws into finished pictures.
 
     Writes STEM.PROFILE.jpg and, beside it, the receipt STEM.PROFILE.json, which says what was done and with which
-    inputs. Folders are searched with all their subfolders. Nothing is ever written into a folder that is read.
+    inputs. Nothing is ever written into a folder that is read.
+
+    Folders are searched with all their subfolders, but without hidden files, backups and unfinished uploads. A name
+    that begins with a dash is given as ./-NAME, or after a lone --.
 
     One file that fails does not stop the others; the exit code is then 1. See `flexispd profile list` for looks and
     `flexispd info FILE` for what a raw says about itself.
     """
     from flexispd.profile import load_profile
 
-    _refuse_inbox(outbox, paths)
     chosen = [with_format(load_profile(name), format_) for name in profiles or [DEFAULT_PROFILE]]
     _refuse_namesakes(chosen)
     summary = render_all(paths, chosen, outbox, device, overwrite=overwrite)
@@ -99,11 +105,11 @@ class Summary:
 
     def failed(self, path: Path, error: BaseException) -> None:
         """Remember a failure and tell the user at once."""
-        self.captures.append({"input": path, "status": "failed", "error": _described(error)})
+        self.captures.append({"input": path, "status": "failed", "error": _described(error, path)})
 
     def add(self, path: Path, results: Sequence[Result]) -> None:
         """Remember what came of a capture that could be read; one look may fail where another does not."""
-        pictures = [_picture(result) for result in results]
+        pictures = [_picture(path, result) for result in results]
         failed = any(picture["status"] == "failed" for picture in pictures)
         self.captures.append({"input": path, "status": "failed" if failed else "done", "pictures": pictures})
 
@@ -114,11 +120,13 @@ class Summary:
     def sentence(self, outbox: Path) -> str:
         """One line for people."""
         pictures = [picture["status"] for capture in self.captures for picture in capture.get("pictures", ())]
-        parts = [f"{counted(pictures.count('done'), 'picture')} of {counted(len(self.captures), 'capture')}"]
-        parts[0] += f" in {displayable(outbox)}"
+        parts = ["no raw was found"]
+        if self.captures:
+            done, captures = counted(pictures.count("done"), "picture"), counted(len(self.captures), "capture")
+            parts = [f"{done} of {captures} in {displayable(outbox)}"]
         if already := pictures.count("up to date"):
             parts.append(f"{already} there already")
-        if self.leftovers and not self.captures:
+        if self.leftovers:
             parts.append(f"{counted(len(self.leftovers), 'file')} seen and not used")
         if failed := self.count("failed"):
             parts.append(f"{counted(failed, 'capture')} failed")
@@ -130,22 +138,20 @@ class Summary:
         return {**counts, "captures": self.captures, "leftovers": self.leftovers}
 
 
-def _picture(result: Result) -> dict[str, Any]:
+def _picture(path: Path, result: Result) -> dict[str, Any]:
     """One look of one capture, ready for JSON."""
     if result.error:
-        return {"profile": result.profile, "status": "failed", "error": _described(result.error)}
+        return {"profile": result.profile, "status": "failed", "error": _described(result.error, path)}
     status = "up to date" if result.up_to_date else "done"
     receipt = result.receipt
     warnings = list(receipt.warnings) if receipt else []
     return {"profile": result.profile, "status": status, "outputs": list(result.outputs), "warnings": warnings}
 
 
-def _described(error: BaseException) -> dict[str, str]:
-    """An error for programs; people are told at once."""
-    print_error(error)
-    problem, remedy = explained(error)
-    kind = type(error).__name__ if isinstance(error, FlexispError) else "Bug"
-    return {"kind": kind, "problem": problem, "remedy": remedy}
+def _described(error: BaseException, path: Path | None = None) -> dict[str, str]:
+    """An error, of the capture at `path`, for programs; people are told at once."""
+    print_error(error, path)
+    return error_json(error, path)
 
 
 def with_format(profile: Profile, format_: Format | None) -> Profile:
@@ -165,26 +171,37 @@ def render_all(
     """
     Render every capture of `paths`, one failure at a time.
 
-    SetupError is not caught: what every capture lacks stops them all.
+    Before anything is made, an outbox is refused that would put a picture into a folder that is read. SetupError is
+    not caught: what every capture lacks stops them all.
     """
     from flexispd.capture.scan import find_captures
+    from flexispd.export.names import output_stems
 
     findings = find_captures(paths)
+    stems = output_stems([(found.capture, found.folder) for found in findings.captures])
+    work = [(found.capture, outbox / stem) for found, stem in zip(findings.captures, stems, strict=True)]
+    folders = [outbox, *(base.parent for _, base in work)]
+    if (read := findings.first_read(folders)) is not None:  # a picture written there would be read the next time
+        raise typer.BadParameter(
+            f"pictures would be written into {displayable(read)}, which is read and never written to; "
+            "name a folder elsewhere",
+            param_hint="--outbox",
+        )
     summary = Summary(leftovers=[{"path": left.path, "reason": left.reason.value} for left in findings.leftovers])
     for problem in findings.problems:
         summary.refused(problem)
     if not findings.captures:
         return summary
     from flexispd.develop.models import load_models
-    from flexispd.export.names import output_stems
+    from flexispd.export.publish import remove_stale_temporaries
     from flexispd.log import configure, log
     from flexispd.pipeline import process
 
     configure()
     models = load_models(profiles, device.value)
     make_folder(outbox)
-    stems = output_stems([(found.capture, found.folder) for found in findings.captures])
-    work = [(found.capture, outbox / stem) for found, stem in zip(findings.captures, stems, strict=True)]
+    for folder in set(folders):
+        remove_stale_temporaries(folder, time.time())
     with _progress(work) as following:
         for capture, base in following:
             log.info("capture.started", capture=displayable(capture.raw))
@@ -213,18 +230,6 @@ def _progress(work: Sequence[tuple[Capture, Path]]) -> Iterator[Iterable[tuple[C
         yield bar
 
 
-def _refuse_inbox(outbox: Path, paths: Sequence[Path]) -> None:
-    """The folders that are read belong to the camera; a picture written there would be read the next time."""
-    target = outbox.resolve()
-    for path in paths:
-        if path.is_dir() and target.is_relative_to(path.resolve()):
-            raise typer.BadParameter(
-                f"the outbox {displayable(outbox)} lies in {displayable(path)}, which is read and never written to; "
-                "name a folder outside",
-                param_hint="--outbox",
-            )
-
-
 def _refuse_namesakes(profiles: Sequence[Profile]) -> None:
     """Two profiles of one name would write the same files."""
     names = [profile.name for profile in profiles]
@@ -233,17 +238,17 @@ def _refuse_namesakes(profiles: Sequence[Profile]) -> None:
             raise typer.BadParameter(f"{name} is given twice", param_hint="--profile")
 
 
-def make_folder(outbox: Path) -> None:
-    """Make the outbox and what is missing above it."""
+def make_folder(folder: Path, option: str = "--outbox") -> None:
+    """Make a folder that an option names, and what is missing above it."""
     try:
-        outbox.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError):
         raise typer.BadParameter(
-            f"{displayable(outbox)} cannot be a folder, because a file is in the way", param_hint="--outbox"
+            f"{displayable(folder)} cannot be a folder, because a file is in the way", param_hint=option
         ) from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise TransientError(
-            f"The outbox {displayable(outbox)} cannot be made: {reason}.",
+            f"The folder {displayable(folder)} cannot be made: {reason}.",
             remedy="Name a folder in which you may write.",
         ) from None

@@ -8,18 +8,23 @@ from typing import Annotated
 import typer
 
 from flexispd.cli.output import JsonOption, print_json
-from flexispd.errors import TransientError, displayable
+from flexispd.cli.render import make_folder
+from flexispd.errors import displayable
 
 app = typer.Typer(help="Train a stage's network from photographs; takes hours on a CPU.", no_args_is_help=True)
 
 PhotosOption = Annotated[
-    Path, typer.Option(exists=True, file_okay=False, help="Folder of finished photographs (JPEG, PNG) to learn from.")
+    Path,
+    typer.Option(
+        metavar="DIR", exists=True, file_okay=False, help="Folder of finished photographs (JPEG, PNG) to learn from."
+    ),
 ]
 WeightsOption = Annotated[
-    Path, typer.Option(help="Folder for the weight file and its manifest; made when it does not exist.")
+    Path, typer.Option(metavar="DIR", help="Folder for the weight file and its manifest; made when it does not exist.")
 ]
 StepsOption = Annotated[
-    int | None, typer.Option(min=1, help="Length of the run in optimiser steps; by default as long as it pays.")
+    int | None,
+    typer.Option(metavar="N", min=1, help="Length of the run in optimiser steps; by default as long as it pays."),
 ]
 
 _WEIGHTS = Path("trained")
@@ -42,7 +47,10 @@ def denoise(
 def white_balance(
     photos: PhotosOption,
     spectra: Annotated[
-        Path, typer.Option(exists=True, dir_okay=False, help="Sensitivities of cameras and reflectances, an .npz file.")
+        Path,
+        typer.Option(
+            metavar="FILE", exists=True, dir_okay=False, help="Sensitivities of cameras and reflectances, an .npz file."
+        ),
     ],
     weights: WeightsOption = _WEIGHTS,
     steps: StepsOption = None,
@@ -77,12 +85,7 @@ def _train(stage: str, folders: tuple[Path, Path, Path | None], steps: int | Non
 
     configure("info")
     photos, weights, spectra = folders
-    try:  # before hours of work, not after
-        weights.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise TransientError(
-            f"{displayable(weights)} cannot be made: {error.strerror}.", remedy="Name a folder in which you may write."
-        ) from None
+    make_folder(weights, "--weights")  # before hours of work, not after
     entry = run(stage, photos, weights, spectra, steps)
     if as_json:
         print_json({"stage": stage, "file": entry.path, "sha256": entry.sha256, "figures": dict(entry.figures)})

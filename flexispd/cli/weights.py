@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from flexispd.cli.output import JsonOption, counted, explained, print_error, print_json
+from flexispd.cli.output import JsonOption, counted, error_json, explained, print_error, print_json
 from flexispd.errors import FlexispError, displayable
 
 app = typer.Typer(help="The networks: list them, verify their files, import the official ones.", no_args_is_help=True)
@@ -18,18 +18,19 @@ def list_(as_json: JsonOption = False) -> None:
     """
     List every network: its model set, stage, licence, and how it was trained.
 
-    A profile chooses a model set with `model = "NAME"`. The shipped networks come first, then the imported ones.
+    A profile chooses a model set with `model = "NAME"`. The shipped networks come first, then the imported ones. Exit
+    code 1 if a shipped one is missing.
     """
-    from flexispd.weights import list_entries
+    from flexispd.weights import list_entries, shipped_fault
 
-    entries = list_entries()
+    entries, fault = list_entries(), shipped_fault()
     if as_json:
-        print_json({"networks": [_row(entry) for entry in entries]})
-        return
-    for entry in entries:
+        print_json({"networks": [_row(entry) for entry in entries], **_errors(fault)})
+    for entry in entries if not as_json else ():
         figures = ", ".join(f"{name} {value}" for name, value in entry.figures.items())
         typer.echo(f"{entry.model}  {entry.stage}  {entry.file}  {entry.licence}")
         typer.echo(f"  {entry.trained}{figures and ' ('}{figures}{figures and ')'}")
+    _end(fault)
 
 
 @app.command()
@@ -37,9 +38,12 @@ def verify(as_json: JsonOption = False) -> None:
     """
     Check every weight file against the SHA-256 in its manifest.
 
-    An altered or missing file is an error here and is refused when a picture is rendered. Exit code 1 if there is one.
+    An altered or missing file is an error here and is refused when a picture is rendered, and so is a shipped network
+    that its manifest does not name. Exit code 1 if there is one.
     """
-    from flexispd.weights import list_entries, verify
+    from flexispd.weights import list_entries, shipped_fault, verify
+
+    fault = shipped_fault()
 
     rows, failed = [], 0
     for entry in list_entries():
@@ -55,17 +59,25 @@ def verify(as_json: JsonOption = False) -> None:
         if not as_json and row["ok"]:
             typer.echo(f"ok  {entry.model}  {entry.stage}  {entry.sha256[:12]}")
     if as_json:
-        print_json({"networks": rows})
+        print_json({"networks": rows, **_errors(fault)})
     else:
         typer.echo(f"{counted(len(rows), 'file')} checked, {failed} wrong")
+    _end(fault)
     if failed:
         raise typer.Exit(1)
 
 
 @app.command("import")
 def import_(
-    folder: Annotated[Path, typer.Argument(help="A checkout of the official repository, with its weight files.")],
-    name: Annotated[str, typer.Option(help="Name of the model set that is made.")] = "deep-flexisp-2022",
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            exists=True, file_okay=False, help="A checkout of the official repository, with its weight files."
+        ),
+    ],
+    name: Annotated[
+        str, typer.Option(metavar="NAME", help="Name of the model set that is made.")
+    ] = "deep-flexisp-2022",
 ) -> None:
     """
     Take the official networks of 2022 from a checkout and make them a model set.
@@ -74,10 +86,26 @@ def import_(
     `flexispd render --profile deep-flexisp-2022` uses them. Nothing is downloaded.
     """
     from flexispd.develop.networks.import_official import import_checkout
-    from flexispd.weights import user_folder
+    from flexispd.weights import is_name, user_folder
 
+    if not is_name(name):
+        raise typer.BadParameter(
+            f"{displayable(name)} cannot name a model set; use up to 64 letters, digits, `.`, `_` and `-`",
+            param_hint="--name",
+        )
     entries = import_checkout(folder, user_folder(), name)
     typer.echo(f"{counted(len(entries), 'network')} imported as {name}, into {displayable(entries[0].folder)}")
+
+
+def _errors(fault: FlexispError | None) -> dict[str, Any]:
+    return {} if fault is None else {"error": error_json(fault)}
+
+
+def _end(fault: FlexispError | None) -> None:
+    """End with the error, if there is one."""
+    if fault is not None:
+        print_error(fault)
+        raise typer.Exit(fault.exit_code)
 
 
 def _row(entry: Any) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import ExifTags, Image
 
 from flexispd.errors import CaptureError
 from flexispd.export.exif import exif_tags
@@ -111,6 +111,7 @@ def _jpeg(pixels: Pixels, exif: Image.Exif, params: ExportParams) -> bytes:
         raise CaptureError(
             f"A JPEG cannot be more than {JPEG_EDGE_PX_MAX} pixels wide or high.", remedy="Choose png, png16 or tiff16."
         )
+    exif[ExifTags.IFD.Exif][ExifTags.Base.ComponentsConfiguration] = bytes((1, 2, 3, 0))  # Y, Cb, Cr
     file = io.BytesIO()
     Image.fromarray(pixels).save(
         file,

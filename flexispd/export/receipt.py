@@ -260,14 +260,15 @@ def _plain(value: Any) -> Any:
 def _path_json(path: Path | str) -> dict[str, str]:
     """A path for people, and its exact bytes where the two differ: not UTF-8, or with control characters in it."""
     shown = displayable(path)
-    if os.fsencode(shown) == os.fsencode(path):
+    if shown.encode() == os.fsencode(path):
         return {"path": shown}
     return {"path": shown, "path_base64": base64.b64encode(os.fsencode(path)).decode("ascii")}
 
 
 def _path_of(document: Mapping[str, Any]) -> str:
     exact = document.get("path_base64")
-    return os.fsdecode(base64.b64decode(exact, validate=True)) if exact is not None else _text(document["path"])
+    # Through bytes, because not every system keeps its file names as UTF-8.
+    return os.fsdecode(_text(document["path"]).encode() if exact is None else base64.b64decode(exact, validate=True))
 
 
 def _input_json(file: InputFile) -> dict[str, Any]:

@@ -99,7 +99,21 @@ def publish_with_receipt(
     be ours, and no later run could replace it.
     """
     files = [(receipt_path, receipt_bytes(receipt)), *pictures.items()]
-    publish_together(files, replacing=taken.replacing)
+    try:
+        publish_together(files, replacing=taken.replacing)
+    except CaptureError as error:
+        if isinstance(error.__cause__, FileExistsError):
+            _refuse_a_race(Path(error.__cause__.filename), receipt_path)
+        raise
+
+
+def _refuse_a_race(target: Path, receipt_path: Path) -> None:
+    """The name was free a moment ago: a TransientError if another run of ours took it."""
+    standing = _standing(read_receipt(receipt_path), receipt_path.parent)
+    if standing is not None and (target == receipt_path or target.name in _names(standing.outputs)):
+        raise TransientError(
+            f"Another run of flexispd wrote {displayable(target)} just now.", remedy="Run this again."
+        ) from None
 
 
 def _standing(receipt: Receipt | None, folder: Path) -> Receipt | None:

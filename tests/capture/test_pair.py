@@ -88,7 +88,8 @@ def test_a_png_beside_a_raw_is_a_finished_picture() -> None:
     """
     The JSON is the raw's, unless it carries the PNG's whole name.
     """
-    assert reasons(pairing_of("DSC1.NEF", "DSC1.png", "DSC1.json")) == {"DSC1.png": Reason.FINISHED}
+    assert reasons(pairing_of("DSC1.NEF", "DSC1.png", "DSC1.json")) == {"DSC1.png": Reason.BESIDE_RAW}
+    assert reasons(pairing_of("DSC1.NEF", "DSC1.png")) == {"DSC1.png": Reason.FINISHED}
     assert len(pairing_of("DSC1.NEF", "DSC1.png", "DSC1.png.json").captures) == 2
 
 

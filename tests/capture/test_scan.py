@@ -56,7 +56,7 @@ def test_unfinished_and_deleted_files_are_passed_over(name: str, tmp_path: Path)
     """
     What an upload, a synchronisation or a network storage keeps for itself is no capture and no leftover.
     """
-    assert find_captures([fill(tmp_path, name)]) == Findings()
+    assert find_captures([fill(tmp_path, name)]) == Findings(folders=[tmp_path])
 
 
 def test_a_hidden_file_that_is_named_is_taken(tmp_path: Path) -> None:
@@ -120,6 +120,20 @@ def test_a_png_that_is_named_is_left_to_decoding(tmp_path: Path) -> None:
     assert find_captures([tmp_path / "night.png"]).captures[0].capture == Capture(tmp_path / "night.png")
 
 
+def test_a_mosaic_beside_a_raw_is_rendered_when_it_is_named(tmp_path: Path) -> None:
+    """
+    In a folder the raw takes the JSON of its stem, and the PNG says what to do; named, it is paired as if alone.
+    """
+    for name in ("DSC1.dng", "DSC1.png", "DSC1.json"):
+        (tmp_path / name).write_text("{}")
+
+    found = find_captures([tmp_path])
+    assert [left.reason for left in found.leftovers] == [Reason.BESIDE_RAW]
+
+    named = find_captures([tmp_path / "DSC1.png"])
+    assert [place.capture for place in named.captures] == [Capture(tmp_path / "DSC1.png", tmp_path / "DSC1.json")]
+
+
 def test_a_json_without_picture_is_listed_and_no_error(tmp_path: Path) -> None:
     """
     Its picture may still be on the way.
@@ -171,7 +185,7 @@ def test_a_pipe_with_the_name_of_a_raw_is_not_opened(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "DSC1.NEF")
     os.mkfifo(tmp_path / "DSC1.json")
 
-    assert find_captures([tmp_path]) == Findings()
+    assert find_captures([tmp_path]) == Findings(folders=[tmp_path])
     assert problems(find_captures([tmp_path / "DSC1.NEF"])) == [f"{tmp_path}/DSC1.NEF is not a file or folder."]
 
 

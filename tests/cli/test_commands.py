@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 import typer
 
-from flexispd import __version__
+from flexispd import __version__, weights
 from flexispd.cli.main import app, run
 from flexispd.cli.output import explained, print_json
 from flexispd.demo import night_raw
@@ -171,10 +172,10 @@ def test_a_raw_is_described_with_its_sources(tmp_path: Path, capsys: pytest.Capt
 
 def test_info_wants_one_capture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """
-    A folder is a usage error, a missing file a failed capture.
+    A folder is a usage error, and so is a file that is not there.
     """
     assert run(["info", str(tmp_path)]) == 2
-    assert run(["info", str(tmp_path / "no.dng")]) == 1
+    assert run(["info", str(tmp_path / "no.dng")]) == 2
     assert "does not exist" in capsys.readouterr().err
 
 
@@ -190,6 +191,28 @@ def test_the_shipped_weights_are_listed_and_whole(capsys: pytest.CaptureFixture[
     assert run(["weights", "list"]) == 0
     assert run(["weights", "verify"]) == 0
     assert "0 wrong" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("left", [None, "", "denoise"])
+def test_shipped_networks_that_are_missing_are_found(
+    left: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """
+    A manifest that is gone, empty or short of a stage is an error of `verify` and of `list`.
+    """
+    shipped = next(entry for entry in weights.list_entries() if entry.stage == "denoise")
+    shutil.copy(shipped.path, tmp_path)
+    if left is not None:
+        weights.write_manifest(tmp_path / "manifest.toml", [shipped] if left else [])
+    monkeypatch.setattr(weights, "data_folder", lambda _: tmp_path)
+
+    for command in ("verify", "list"):
+        assert run(["weights", command]) == 1
+        assert "error: " in capsys.readouterr().err
+        assert run(["weights", command, "--json"]) == 1
+        error = json.loads(capsys.readouterr().out)["error"]
+        assert error["kind"] == "WeightsError"
+        assert "manifest.toml" in error["problem"]
 
 
 def test_an_altered_weight_file_is_found(
@@ -266,6 +289,69 @@ def test_a_benchmark_of_nothing_is_refused(tmp_path: Path, capsys: pytest.Captur
     """
     assert run(["bench", "speed", str(tmp_path / "none")]) == 2
     assert "does not exist" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("line", "kind"),
+    [
+        ("profile show naturel --json", "ConfigError"),
+        ("render x.dng --outbox o --profile naturel --json", "ConfigError"),
+        ("info x.dng --json", "UsageError"),
+    ],
+)
+def test_an_error_before_any_result_is_json_too(line: str, kind: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """
+    Whoever asked for JSON gets a document, and the two lines on stderr as well.
+    """
+    assert run(line.split()) != 0
+
+    printed = capsys.readouterr()
+    error = json.loads(printed.out)["error"]
+    assert error["kind"] == kind
+    assert printed.err == f"error: {error['problem']}\n  fix: {error['remedy']}\n"
+
+
+def test_a_full_disk_under_stdout_is_no_bug() -> None:
+    """
+    One error, one remedy, exit code 1.
+    """
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "flexispd", "profile", "list"]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: The output cannot be written: No space left on device.\n  fix: ")
+    assert len(done.stderr.splitlines()) == 2
+
+
+def test_a_reader_that_goes_away_is_no_bug() -> None:
+    """
+    `flexispd profile list | head -1` ends without a word.
+    """
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "flexispd", "profile", "list"]
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writer)
+
+    assert (done.returncode, done.stderr) == (1, "")
+
+
+def test_ctrl_c_while_the_program_is_loaded_is_no_traceback() -> None:
+    """
+    The entry point imports nothing before it is ready for it.
+    """
+    script = (
+        "import sys\n"
+        "class Interrupt:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'typer': raise KeyboardInterrupt\n"
+        "from flexispd.__main__ import main\n"
+        "sys.meta_path.insert(0, Interrupt()); main()"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stderr) == (130, "")
 
 
 def test_json_holds_what_json_cannot(capsys: pytest.CaptureFixture[str]) -> None:

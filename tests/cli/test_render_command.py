@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import shutil
 import signal
 import subprocess
 import sys
@@ -157,6 +158,81 @@ def test_an_outbox_inside_a_folder_that_is_read_is_refused(
     assert not (inbox / "pictures").exists()
 
 
+@pytest.mark.parametrize(
+    "inputs", [["in/night.dng"], ["in/night.dng", "other"], ["deep", "other"], ["links/night.dng"]]
+)
+def test_no_picture_ever_goes_into_a_folder_that_is_read(
+    inputs: list[str], inbox: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """
+    Neither beside a file that was named, nor through a mirrored subfolder, nor through a link.
+    """
+    monkeypatch.chdir(tmp_path)
+    inbox.rename("in")
+    for folder in ("deep/in", "other", "links"):
+        Path(folder).mkdir(parents=True)
+    shutil.copy("in/night.dng", "deep/in/another.dng")
+    shutil.copy("in/night.dng", "other/third.dng")
+    Path("links/night.dng").symlink_to("../in/night.dng")
+    Path("out").mkdir()
+    Path("out/in").symlink_to("../other")
+    before = names(tmp_path)
+
+    assert run(["render", *inputs, "--outbox", "out" if inputs[0] == "deep" else "in"]) == 2
+
+    assert "never written to" in capsys.readouterr().err
+    assert names(tmp_path) == before
+
+
+def test_a_subfolder_that_meets_another_inbox_is_refused(
+    inbox: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """
+    The pictures of one inbox's subfolder do not land in another inbox.
+    """
+    (tmp_path / "other" / "inbox").mkdir(parents=True)
+    shutil.copy(inbox / "night.dng", tmp_path / "other" / "inbox" / "second.dng")
+
+    assert run(["render", str(inbox), str(tmp_path / "other"), "--outbox", str(tmp_path)]) == 2
+
+    assert str(inbox) in capsys.readouterr().err
+    assert names(inbox) == ["night.dng"]
+
+
+def test_what_a_crashed_run_left_is_swept_out(inbox: Path, tmp_path: Path) -> None:
+    """
+    Old temporary files of ours go from every folder that is written into.
+    """
+    (inbox / "deep").mkdir()
+    shutil.copy(inbox / "night.dng", inbox / "deep" / "night.dng")
+    left = tmp_path / "outbox" / "deep" / f".flexispd-{16 * '0'}.tmp"
+    left.parent.mkdir(parents=True)
+    left.write_text("half a picture")
+    os.utime(left, (0, 0))
+
+    assert run(["render", str(inbox), "--outbox", str(tmp_path / "outbox")]) == 0
+
+    assert not left.exists()
+
+
+def test_errors_name_a_path_that_can_be_typed_again(
+    inbox: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """
+    Two folders may hold a file of one name.
+    """
+    broken = inbox / "broken.dng"
+    broken.write_bytes(b"no raw at all, but long enough to be looked at")
+
+    assert run(["render", str(broken), "--outbox", str(tmp_path / "outbox"), "--json"]) == 1
+    printed = capsys.readouterr()
+    assert run(["info", str(broken)]) == 1
+
+    assert printed.err.startswith(f"error: {broken} ")
+    assert json.loads(printed.out)["captures"][0]["error"]["problem"].startswith(f"{broken} ")
+    assert capsys.readouterr().err.startswith(f"error: {broken} ")
+
+
 def test_an_outbox_that_is_a_file_is_refused(inbox: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """
     The message says what is in the way.
@@ -173,7 +249,14 @@ def test_an_outbox_that_is_a_file_is_refused(inbox: Path, tmp_path: Path, capsys
     [
         (["render"], 2, "Missing argument"),
         (["render", "x.dng"], 2, "--outbox"),
-        (["render", "x.dng", "--outbox", "o", "--format", "gif"], 2, "gif"),
+        (["render", "x.dng", "--outbox", "o", "--format", "gif"], 2, "'--format': 'gif' is not one of 'jpeg'"),
+        (["render", "", "--outbox", "o"], 2, "a value is empty"),
+        (["render", "x.dng", "--outbox", ""], 2, "a value is empty"),
+        (["render", "x.dng", "--outbox="], 2, "a value is empty"),
+        (["weights", "import", ""], 2, "a value is empty"),
+        (["weights", "import", "nowhere"], 2, "does not exist"),
+        (["weights", "import", ".", "--name", "a/b"], 2, "cannot name a model set"),
+        (["info", "x.dng"], 2, "does not exist"),
         (["render", "x.dng", "--outbox", "o", "--device", "tpu"], 2, "tpu"),
         (["render", "x.dng", "--outbox", "o", "--profil", "natural"], 2, "--profil"),
         (["render", "x.dng", "--outbox", "o", "--profile", "natural", "--profile", "Natural"], 2, "given twice"),
@@ -253,7 +336,7 @@ def test_an_empty_folder_is_not_a_failure(tmp_path: Path, capsys: pytest.Capture
 
     assert run(["render", str(tmp_path / "inbox"), "--outbox", str(tmp_path / "outbox")]) == 0
 
-    assert capsys.readouterr().out.startswith("0 pictures of 0 captures")
+    assert capsys.readouterr().out.startswith("no raw was found, 1 file seen and not used, ")
     assert not (tmp_path / "outbox").exists()
 
 
@@ -287,23 +370,24 @@ def test_events_are_printed_when_asked_for(inbox: Path, tmp_path: Path) -> None:
     assert events == ["capture.started", "capture.finished"]
 
 
-def test_an_interrupted_run_leaves_nothing_half_written(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupted_run_leaves_nothing_half_written(number: int, code: int, tmp_path: Path) -> None:
     """
-    Ctrl-C ends in one line and exit code 130; the outbox holds whole pictures or none.
+    Ctrl-C ends in one line and exit code 130, SIGTERM in one line and 143; the outbox holds whole pictures or none.
     """
     inbox, outbox = tmp_path / "inbox", tmp_path / "outbox"
     inbox.mkdir()
-    for number in range(3):
-        (inbox / f"{number}.dng").write_bytes(night_raw(960, 640))
+    for night in range(3):
+        (inbox / f"{night}.dng").write_bytes(night_raw(960, 640))
     command = [sys.executable, "-m", "flexispd", "-v", "render", str(inbox), "--outbox", str(outbox)]
     environment = {**os.environ, "FLEXISPD_LOG_LEVEL": "info"}
     with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment) as child:
         assert child.stderr is not None
         assert "capture.started" in child.stderr.readline()
-        child.send_signal(signal.SIGINT)
+        child.send_signal(number)
         said = child.stderr.read()
 
-    assert child.returncode == 130
+    assert child.returncode == code
     assert said.splitlines()[-1].startswith("interrupted: ")
     assert "Traceback" not in said
     written = names(outbox) if outbox.exists() else []

@@ -35,6 +35,9 @@ SHOT = ShotInfo(
 HARMLESS = ("ComponentsConfiguration", "GPSProcessingMethod", "ExifImageWidth", "ExifImageHeight")
 """Tags that exiftool misses in a JPEG and in a GPS block, and finds superfluous in a TIFF; no program minds."""
 
+COMPONENTS = b"\1\2\3\0"
+"""Y, Cb, Cr, and nothing in the fourth place (CIPA DC-008, ComponentsConfiguration)."""
+
 FORMATS = ("jpeg", "png", "png16", "tiff16")
 
 
@@ -204,3 +207,14 @@ def test_an_iso_beyond_the_old_tag_is_written_in_full() -> None:
     assert details[0x8827] == 65535
     assert details[0x8830] == 2
     assert details[0x8832] == 102400
+
+
+def test_a_jpeg_says_in_which_order_its_components_lie() -> None:
+    """
+    EXIF wants it in every compressed picture, and in no other.
+    """
+    picture = Picture(np.zeros((2, 3, 3), np.uint8), 1, {})
+    for name, expected in (("jpeg", COMPONENTS), ("png", None)):
+        data = encode(picture, SHOT, ExportParams(format=name), "flexispd")  # type: ignore[arg-type]
+        with Image.open(io.BytesIO(data)) as image:
+            assert image.getexif().get_ifd(0x8769).get(0x9101) == expected

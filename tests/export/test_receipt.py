@@ -3,6 +3,8 @@
 import hashlib
 import json
 import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -281,3 +283,20 @@ def test_an_input_that_has_vanished_is_named(tmp_path: Path) -> None:
     """
     with pytest.raises(CaptureError, match=r"DSC1\.NEF"):
         hash_inputs(Capture(tmp_path / "DSC1.NEF"))
+
+
+def test_names_survive_a_system_that_knows_ascii_only() -> None:
+    """
+    A name of UTF-8 is read there as bytes, written readably, and read back as the same bytes.
+    """
+    script = (
+        "import os, sys; from flexispd.export.receipt import _path_json, _path_of\n"
+        "document = _path_json(sys.argv[1]); print(ascii(document), sys.getfilesystemencoding())\n"
+        "assert os.fsencode(_path_of(document)) == os.fsencode(sys.argv[1])"
+    )
+    environment = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    command = [sys.executable, "-c", script, "caf\xe9.dng"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "{'path': 'caf\\xe9.dng'} ascii\n"

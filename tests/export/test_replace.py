@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from flexispd.errors import CaptureError
+from flexispd.errors import CaptureError, TransientError
 from flexispd.export.receipt import Ingredients, InputFile, OutputFile, build_receipt, read_receipt
 from flexispd.export.replace import Clearance, may_replace, publish_with_receipt
 from flexispd.profile import ExportParams, Profile
@@ -286,3 +286,22 @@ def test_a_file_that_appears_meanwhile_is_not_replaced(outbox: Outbox) -> None:
 
     assert outbox.jpeg.read_bytes() == b"somebody else's"
     assert not outbox.receipt.exists()
+
+
+def test_the_slower_of_two_runs_is_told_to_run_again(outbox: Outbox) -> None:
+    """
+    Both found the place free; what is there now is ours, so nothing has to be moved away.
+    """
+
+    class Late(Outbox):
+        def ask(self, *_: object, **__: object) -> Clearance:
+            return Clearance(up_to_date=False, replacing=(), previous=None)
+
+    outbox.render(NATURAL, JPEG)
+    before = outbox.jpeg.read_bytes()
+
+    with pytest.raises(TransientError, match=r"Another run of flexispd wrote .*Run this again\."):
+        Late(outbox.folder).render(NATURAL, JPEG)
+
+    assert outbox.jpeg.read_bytes() == before
+    assert read_receipt(outbox.receipt) is not None
