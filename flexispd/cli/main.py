@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import signal
 import sys
+import traceback
 from contextlib import suppress
 from types import FrameType
 from typing import Annotated, Any, NoReturn
@@ -20,9 +20,6 @@ from flexispd.errors import FlexispError
 INTERRUPTED = 130
 TERMINATED = 143
 USAGE = 2
-
-OUTPUT_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG, errno.EPIPE)
-"""What a stdout that takes no more answers. Whatever else is written goes through `publish`, which translates them."""
 
 app = typer.Typer(
     name="flexispd",
@@ -95,7 +92,8 @@ def run(arguments: list[str]) -> int:
     except SystemExit as stop:  # SIGTERM, or a reader of stdout that went away
         code = stop.code
     except OSError as error:
-        return _no_output(error) if error.errno in OUTPUT_ERRORS else _failure(error, as_json)
+        printing = any(frame.name == "echo" for frame in traceback.extract_tb(error.__traceback__))
+        return _no_output(error) if printing else _failure(error, as_json)
     except Exception as error:
         if hasattr(error, "format_message"):  # a usage error of typer, whose class has moved between versions
             return _usage(error, as_json)

@@ -31,7 +31,7 @@ def load_photos(folder: Path) -> tuple[Photos, Photos]:
     paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in {".jpg", ".jpeg", ".png"})
     if len(paths) < VALIDATION_SHARE:
         raise SetupError(
-            f"{displayable(folder)} holds {len(paths)} photographs, too few to train on.",
+            f"{displayable(folder)} holds too few photographs to train on: {len(paths)}.",
             remedy=f"Name a folder with at least {VALIDATION_SHARE} JPEG or PNG photographs.",
         )
     photos = [_decode(path) for path in paths]
