@@ -27,8 +27,8 @@ HIGH_PERCENTILES = np.linspace(97.5, 99.8, 24)
 DARKEST = 1e-6
 """Luminance that counts as black."""
 
-HIGHLIGHT = 6.0
-"""Luminance that the brightest hundredth may reach before exposure is held back; the curve shows it as 0.99."""
+HIGHLIGHT = 4.0
+"""Luminance that the brightest hundredth may reach before exposure is held back; the curve shows it as 0.95."""
 
 NOISE_VISIBLE = 0.03
 """Deviation of the read noise, after exposure, up to which shadows are lifted."""
