@@ -6,7 +6,7 @@ import pytest
 
 from flexispd.bench import demosaic, denoise, speed
 from flexispd.bench.result import BenchResult
-from flexispd.errors import ConfigError
+from flexispd.errors import SetupError
 from flexispd.training.denoise import VALIDATION_LEVELS
 from flexispd.training.dng import write_dng
 from flexispd.types import CFA, Mosaic, ShotInfo
@@ -70,7 +70,7 @@ def test_a_folder_with_nothing_to_measure_is_an_error(tmp_path):
     Said in a sentence, with what to do.
     """
     for run in (demosaic.run, denoise.run, speed.run):
-        with pytest.raises(ConfigError, match="holds no"):
+        with pytest.raises(SetupError, match="holds no"):
             run(tmp_path)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from flexispd.errors import ConfigError, displayable
+from flexispd.errors import SetupError, displayable
 from flexispd.training.photos import UInt8
 
 EDGE_PX_MIN = 64
@@ -65,17 +65,17 @@ def read_pictures(folder: Path) -> list[UInt8]:
     The PNG pictures of a folder, sorted by name, as (H, W, 3) R, G, B with even sides.
 
     Raises:
-        ConfigError: There are none, or one is too small to have an inside.
+        SetupError: There are none, or one is too small to have an inside.
     """
     paths = sorted(path for path in folder.glob("*.png") if path.is_file())
     decoded = [cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR) for path in paths]
     pictures = [_even_rgb(p) for p in decoded if p is not None]
     if not pictures:
-        raise ConfigError(
+        raise SetupError(
             f"{displayable(folder)} holds no PNG pictures.", remedy="Name a folder of PNG pictures, such as Kodak's."
         )
     if min(min(picture.shape[:2]) for picture in pictures) < EDGE_PX_MIN:
-        raise ConfigError(
+        raise SetupError(
             f"{displayable(folder)} holds a picture under {EDGE_PX_MIN} pixels wide or high.",
             remedy="Remove it: nothing can be measured on it.",
         )

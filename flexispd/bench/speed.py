@@ -23,7 +23,7 @@ from flexispd.bench.result import BenchResult, Row
 from flexispd.capture.scan import find_captures
 from flexispd.decode import read_mosaic
 from flexispd.develop.models import load_models
-from flexispd.errors import CaptureError, ConfigError, displayable
+from flexispd.errors import CaptureError, SetupError, displayable
 from flexispd.export.receipt import Receipt
 from flexispd.log import log
 from flexispd.pipeline import Result, process
@@ -40,7 +40,7 @@ def run(folder: Path, device: str = "auto") -> BenchResult:
     """Milliseconds (median and worst of five) and peak memory of every raw of a folder and of the two made sizes."""
     captures = [found.capture for found in find_captures([folder]).captures if _is_whole(found.capture)]
     if not captures:
-        raise ConfigError(f"{displayable(folder)} holds no raw files.", remedy="Name a folder of camera raws.")
+        raise SetupError(f"{displayable(folder)} holds no raw files.", remedy="Name a folder of camera raws.")
     with tempfile.TemporaryDirectory() as scratch:
         made = [_made(captures, megapixels, Path(scratch)) for megapixels in MADE_MEGAPIXELS]
         rows = [_measured(capture, device) for capture in [*captures, *made]]

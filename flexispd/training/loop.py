@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from flexispd.errors import ConfigError, displayable
+from flexispd.errors import SetupError, displayable
 from flexispd.log import log
 
 
@@ -68,7 +68,7 @@ def train(module: nn.Module, task: Task, recipe: Recipe, checkpoint: Path) -> nn
     fewer steps than before, but no other seed.
 
     Raises:
-        ConfigError: The checkpoint is of another seed, or has gone further than the recipe does.
+        SetupError: The checkpoint is of another seed, or has gone further than the recipe does.
     """
     module.train().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     averaged = copy.deepcopy(module).requires_grad_(False)
@@ -130,7 +130,7 @@ def _restore(path: Path, recipe: Recipe, learner: Learner) -> int:
     """Fill the learner from a checkpoint, and return the steps that it has done."""
     state = torch.load(path, weights_only=True)
     if state["seed"] != recipe.seed or state["step"] > recipe.steps:
-        raise ConfigError(
+        raise SetupError(
             f"{displayable(path)} is of seed {state['seed']} after {state['step']} steps; this run does not follow it.",
             remedy="Delete it to start anew, or ask for more steps.",
         )

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from flexispd.develop.networks.loader import store_state
-from flexispd.errors import ConfigError
+from flexispd.errors import SetupError
 from flexispd.training import demosaic, denoise, white_balance
 from flexispd.training.loop import Recipe, Task, train
 from flexispd.training.photos import Photos, load_photos
@@ -105,7 +105,7 @@ def record(entry: WeightEntry) -> WeightEntry:
 
 def _needed(spectra: Path | None) -> Path:
     if spectra is None:
-        raise ConfigError(
+        raise SetupError(
             "Training the white balance needs the spectral sensitivities of cameras.",
             remedy="Give --spectra FILE, an .npz as docs/weights.md describes it.",
         )

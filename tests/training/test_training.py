@@ -7,7 +7,7 @@ import torch
 
 from flexispd.develop.networks.demosaic_unet import DemosaicUNet
 from flexispd.develop.networks.loader import load_into
-from flexispd.errors import ConfigError, SetupError
+from flexispd.errors import SetupError
 from flexispd.training import demosaic, denoise
 from flexispd.training.loop import Recipe, schedule, train
 from flexispd.training.photos import PatchSampler, load_photos
@@ -89,7 +89,7 @@ def test_a_checkpoint_of_another_run_is_refused(photos, tmp_path):
     train(demosaic.network(), task, Recipe(steps=2, seed=1), tmp_path / "a.ckpt")
 
     for recipe in (Recipe(steps=1, seed=1), Recipe(steps=4, seed=2)):
-        with pytest.raises(ConfigError, match=r"a\.ckpt"):
+        with pytest.raises(SetupError, match=r"a\.ckpt"):
             train(demosaic.network(), task, recipe, tmp_path / "a.ckpt")
 
 
