@@ -18,7 +18,7 @@ from flexispd.training.photos import UInt8
 
 EDGE_PX_MIN = 64
 
-Row = Mapping[str, str | int | float]
+Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class BenchResult:
     rows: Sequence[Row]
     machine: str = field(default_factory=lambda: machine())
 
-    def as_json(self) -> dict[str, object]:
+    def as_json(self) -> dict[str, Any]:
         """The result as JSON-ready values."""
         return {"bench": self.bench, "machine": self.machine, "rows": [dict(row) for row in self.rows]}
 

@@ -21,8 +21,9 @@ SIGMAS = 8.0
 BEYOND = 0.5
 """And by which share of their highest (lowest) value: a hot pixel is not just the top of a texture."""
 
-SHARED = 0.12
-"""Share of the excess that other colours may show before it counts as light."""
+SHARED_HOT, SHARED_DEAD = 0.12, 0.5
+"""Share of the excess that other colours may show before it counts as light. Light has bright points like stars; points
+of darkness it hardly has, so a dead pixel needs less proof."""
 
 SHARE_MAX = 0.01
 """No sensor has more defects than this, not even a hot one after minutes."""
@@ -61,7 +62,8 @@ def repair_defects(planes: Tensor, noise: NoiseProfile) -> int:
     neighbors = torch.stack([around[plane, row + i + REACH, column + j + REACH] for i, j in _NEIGHBORS])
     middle = neighbors.sort(dim=0).values[3:5].mean(dim=0)
     excess = planes[plane, row, column] - middle
-    defective = (_witnesses(around, sites) * excess.sign() < SHARED * excess.abs()).all(dim=0)
+    allowed = torch.where(excess > 0, SHARED_HOT, SHARED_DEAD) * excess.abs()
+    defective = (_witnesses(around, sites) * excess.sign() < allowed).all(dim=0)
     planes[plane[defective], row[defective], column[defective]] = middle[defective]
     return int(defective.sum())
 

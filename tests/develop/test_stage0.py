@@ -108,7 +108,7 @@ def test_a_wrong_noise_profile_does_not_cost_pixels():
     """
     Where a profile calls every hundredth site defective, the profile is wrong and the frame is left alone.
     """
-    planes = field()
+    planes = field(0.0005)
     before = planes.clone()
 
     assert repair_defects(planes, NoiseProfile((1e-12,) * 4, (0.0,) * 4, "given")) == 0
