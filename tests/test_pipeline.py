@@ -188,6 +188,23 @@ def test_tiles_give_the_same_8_bits(natural, cpu, monkeypatch):
     assert (difference > 0).mean() < 1e-3
 
 
+def test_the_border_of_a_dark_frame_is_as_bright_as_its_middle(cpu):
+    """
+    What the networks see beyond the frame leaves no rim, even when the exposure lifts it by six stops.
+    """
+    neutral = load_profile("neutral")
+    lifted = replace(neutral, render=replace(neutral.render, auto_exposure=0.0, exposure_ev=6.0))
+    values = (552 + np.random.default_rng(0).normal(0, 6, (301, 402))).astype(np.uint16)
+    mosaic = Mosaic(values, CFA.RGGB, (512.0,) * 4, (16383.0,) * 4, ShotInfo(color_matrices=(CAMERA,)))
+
+    (picture,) = develop(mosaic, [lifted], cpu)
+
+    shown = picture.values.astype(float)
+    middle = shown[50:-50, 50:-50].mean(axis=(0, 1))
+    for rim in (shown[0, 9:-9], shown[-1, 9:-9], shown[9:-9, 0], shown[9:-9, -1]):
+        assert np.abs(rim.mean(axis=0) - middle).max() < 5
+
+
 def test_a_deep_picture_and_its_shallow_copy_agree(natural, cpu, capture, tmp_path):
     """
     A profile that exports JPEG, PNG and 16-bit TIFF renders once, and the 8-bit files are the 16-bit ones rounded.

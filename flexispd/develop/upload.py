@@ -2,8 +2,8 @@
 Stage 0: sensor counts become linear light on the device, in the one upload of a frame.
 
 Black and white level, and one Bayer phase for all cameras. The phase is unified by continuing the frame by
-one reflected row or column, which keeps every site on its own colour; mirroring the frame would not. At the bottom and
-right it is continued in the same way to the size that the networks need.
+one reflected row or column, which keeps every site on its own colour; mirroring the frame would not. All around
+it is continued in the same way, so that the networks, which take what lies outside for black, see it nowhere near.
 """
 
 from __future__ import annotations
@@ -17,6 +17,9 @@ from torch import Tensor
 from flexispd.develop.tiling import GRID
 from flexispd.types import Mosaic
 
+BORDER = 16
+"""Pixels by which a frame is continued on every side: past them, black outside changes nothing visible."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
@@ -26,7 +29,7 @@ class Frame:
     Attributes:
         planes: float32, (4, h, w), R, Gr, Gb, B; 0 at black, 1 at white. Noise below 0 is kept. h and w are multiples
             of the networks' grid.
-        top, left: Rows and columns that were added before the frame to unify its phase, 0 or 1.
+        top, left: Rows and columns that were added before the frame, for its border and to unify its phase.
         height, width: Size of the mosaic that was decoded, in pixels.
     """
 
@@ -40,13 +43,11 @@ class Frame:
 def upload(mosaic: Mosaic, device: torch.device) -> Frame:
     """Bring a mosaic to the device, two bytes a site, and make it linear light there."""
     height, width = mosaic.values.shape
-    top, left = mosaic.cfa.value
-    below, right = -(height + top) % (2 * GRID), -(width + left) % (2 * GRID)
-    values = mosaic.values
-    if top or left or below or right:
-        # Reflection about the first and last site: row -1 is row 1, a row of the same colours.
-        values = np.pad(values, ((top, below), (left, right)), mode="reflect")
-    counts = torch.from_numpy(np.ascontiguousarray(values)).to(device)
+    top, left = (BORDER + added for added in mosaic.cfa.value)
+    below, right = (BORDER + -(length + BORDER) % (2 * GRID) for length in (height + top, width + left))
+    # Reflection about the first and last site: row -1 is row 1, a row of the same colours.
+    values = np.pad(mosaic.values, ((top, below), (left, right)), mode="reflect")
+    counts = torch.from_numpy(values).to(device)
     planes = torch.empty((4, values.shape[0] // 2, values.shape[1] // 2), device=device)
     for site, (plane, black, white) in enumerate(zip(planes, mosaic.black_level, mosaic.white_level, strict=True)):
         row, column = divmod(site, 2)
