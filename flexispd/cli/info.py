@@ -13,7 +13,7 @@ from flexispd.cli.output import JsonOption, explained, print_json
 from flexispd.errors import CaptureError, FlexispError, displayable
 
 if TYPE_CHECKING:
-    from flexispd.types import Mosaic, NoiseProfile
+    from flexispd.types import Mosaic
 
 
 def info(
@@ -59,6 +59,7 @@ def _facts(path: Path, mosaic: Mosaic) -> dict[str, Any]:
     matrices = [{"cct_k": matrix.cct_k, "xyz_to_camera": matrix.xyz_to_camera} for matrix in shot.color_matrices]
     fields["color_matrices"] = matrices or None
     height, width = mosaic.values.shape
+    noise, doubts = _noise(mosaic)
     return {
         "file": path,
         "width": width,
@@ -66,25 +67,24 @@ def _facts(path: Path, mosaic: Mosaic) -> dict[str, Any]:
         "cfa": mosaic.cfa.name,
         "black_level": mosaic.black_level,
         "white_level": mosaic.white_level,
-        "noise_profile": _noise(mosaic, shot.noise_profile),
+        "noise_profile": noise,
         "metadata": {
             name: {"value": value, "source": shot.sources.get(name)}
             for name, value in fields.items()
             if value is not None
         },
-        "warnings": shot.warnings,
+        "warnings": [*shot.warnings, *doubts],
     }
 
 
-def _noise(mosaic: Mosaic, known: NoiseProfile | None) -> dict[str, Any]:
-    """The noise profile that a rendering would use: the file's own, or the estimate from the frame."""
-    if known is None:
-        from flexispd.develop.models import choose_device
-        from flexispd.develop.noise import estimate_noise
-        from flexispd.develop.upload import upload
+def _noise(mosaic: Mosaic) -> tuple[dict[str, Any], list[str]]:
+    """The noise profile that a rendering would use, and why it is not the file's own where that was doubted."""
+    from flexispd.develop.models import choose_device
+    from flexispd.develop.noise import noise_profile
+    from flexispd.develop.upload import upload
 
-        known = estimate_noise(upload(mosaic, choose_device("cpu")).planes)
-    return dataclasses.asdict(known)
+    profile, doubts = noise_profile(mosaic, upload(mosaic, choose_device("cpu")).planes)
+    return dataclasses.asdict(profile), doubts
 
 
 def _print(facts: Mapping[str, Any]) -> None:

@@ -19,6 +19,8 @@ from flexispd.cli.main import app, run
 from flexispd.cli.output import explained, print_json
 from flexispd.demo import night_raw
 from flexispd.profile import load_profile, parse_profile, user_profiles
+from flexispd.training.dng import write_dng
+from flexispd.types import CFA, Mosaic, NoiseProfile, ShotInfo
 
 HEAVY = ("torch", "cv2", "rawpy", "numpy", "PIL", "tifffile", "structlog", "safetensors", "exifread")
 
@@ -168,6 +170,21 @@ def test_a_raw_is_described_with_its_sources(tmp_path: Path, capsys: pytest.Capt
     printed = capsys.readouterr().out
     assert "iso                3200  [exif]" in printed
     assert "size               240 x 160" in printed
+
+
+def test_info_tells_the_noise_profile_that_rendering_uses(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A profile that no sensor has is not shown as if it were used; the estimate is, with the reason."""
+    values = (600 + np.random.default_rng(0).normal(0, 9, (64, 80))).astype(np.uint16)
+    absurd = NoiseProfile((0.5,) * 4, (0.5,) * 4, "exif")
+    shot = ShotInfo(as_shot_neutral=(0.5, 1.0, 0.6), noise_profile=absurd)
+    raw = tmp_path / "a.dng"
+    raw.write_bytes(write_dng(Mosaic(values, CFA.RGGB, (512.0,) * 4, (16383.0,) * 4, shot)))
+
+    assert run(["info", str(raw), "--json"]) == 0
+
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["noise_profile"]["source"] == "estimated"
+    assert any("noise profile" in warning for warning in facts["warnings"])
 
 
 def test_info_wants_one_capture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
