@@ -8,7 +8,11 @@ these in the only file that imports the library; anything that is not a FlexispE
       ConfigError      exit 78: nothing starts until the configuration, a profile or a manifest is put right
       SetupError       exit 1:  no work until it is fixed: weights missing or altered, device unavailable
       CaptureError     exit 1:  this capture cannot be rendered, now or later; the others can
-      TransientError   exit 1:  the world is in the way: disk full, read-only, out of memory; trying again may work
+        VanishedError             its file is not there any more
+        NameTakenError            a file that is not ours, or of another photograph, has the output's name
+      TransientError   exit 1:  the world is in the way: out of memory, I/O error; trying again may work
+        BlockedError              nothing can be written there now: disk full, read-only, not permitted, volume absent
+      DeviceError      exit 1:  the process that holds the device has to be replaced
 """
 
 from __future__ import annotations
@@ -53,8 +57,24 @@ class CorruptRawError(CaptureError):
     """The file is damaged, truncated, or holds no picture."""
 
 
+class VanishedError(CaptureError):
+    """A file of the capture is not there any more."""
+
+
+class NameTakenError(CaptureError):
+    """Another file has the name of an output, and it is not ours to replace."""
+
+
 class TransientError(FlexispError):
     """The capture is fine, the surroundings are not; trying again later may work."""
+
+
+class BlockedError(TransientError):
+    """Nothing can be written to a folder now, whichever capture it is: full, read-only, not permitted, absent."""
+
+
+class DeviceError(FlexispError):
+    """The device gave an error that stays, or numbers that are no picture: only a new process may use it again."""
 
 
 def displayable(path: os.PathLike[str] | str) -> str:

@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from flexispd.capture.records import Capture as Capture  # here too: it is one of the records that travel
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
@@ -36,24 +37,6 @@ class CFA(Enum):
         """Phase that remains after `rows` are cut from the top and `columns` from the left."""
         red_row, red_column = self.value
         return CFA(((red_row + rows) % 2, (red_column + columns) % 2))
-
-
-@dataclass(frozen=True, slots=True)
-class Capture:
-    """
-    One press of the shutter, as files: a raw or a PNG mosaic with whatever lies beside it.
-
-    Attributes:
-        raw: The raw file, or the 16-bit PNG mosaic. Names are bytes; pathlib carries them with surrogateescape.
-        json: NTIRE-style metadata of the same stem. A PNG mosaic cannot be read without it.
-        xmp: XMP sidecar of the same stem.
-        companion: JPEG that the camera wrote beside the raw; kept, never rendered.
-    """
-
-    raw: Path
-    json: Path | None = None
-    xmp: Path | None = None
-    companion: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from enum import Enum
 from pathlib import Path
 
 from flexispd.capture.formats import Kind, kind_of, stem_of
-from flexispd.types import Capture
+from flexispd.capture.records import Capture
 
 
 class Reason(Enum):

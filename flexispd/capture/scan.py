@@ -23,8 +23,8 @@ from flexispd.capture.formats import (
     stem_of,
 )
 from flexispd.capture.pair import Leftover, Pairing, Reason, pair
+from flexispd.capture.records import Capture
 from flexispd.errors import CaptureError, FlexispError, TransientError, displayable
-from flexispd.types import Capture
 
 SNIFFED_BYTES = 256
 

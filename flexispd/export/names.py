@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path, PurePath
 
-from flexispd.types import Capture
+from flexispd.capture.records import Capture
 
 NAME_BYTES_MAX = 255
 """Of every file system that flexispd is likely to meet."""
