@@ -188,6 +188,11 @@ def parse_profile(text: str, name: str, *, title: str | None = None) -> Profile:
 
 def load_profile(name_or_path: str | Path) -> Profile:
     """The profile of this name, or in this .toml file. ConfigError when there is none, or it is not right."""
+    return load_with_text(name_or_path)[0]
+
+
+def load_with_text(name_or_path: str | Path) -> tuple[Profile, str]:
+    """As `load_profile`, with the text of its file, from which `parse_profile` makes the same profile again."""
     if isinstance(name_or_path, Path) or name_or_path.lower().endswith(".toml") or os.sep in name_or_path:
         return _read(Path(name_or_path))
     files = profile_files()
@@ -219,7 +224,7 @@ def profile_files() -> dict[str, Path]:
 
 def list_profiles() -> list[Profile]:
     """Every profile, read. ConfigError at the first that is not right."""
-    return [_read(path) for path in profile_files().values()]
+    return [_read(path)[0] for path in profile_files().values()]
 
 
 def user_profiles() -> Path:
@@ -241,11 +246,12 @@ def profile_name(text: str) -> str:
     return name
 
 
-def _read(path: Path) -> Profile:
+def _read(path: Path) -> tuple[Profile, str]:
     data = read_bytes(path)
     title = displayable(path)
-    profile = parse_profile(decode_text(data, title), path.stem, title=title)
-    return dataclasses.replace(profile, sha256=hashlib.sha256(data).hexdigest())
+    text = decode_text(data, title)
+    profile = parse_profile(text, path.stem, title=title)
+    return dataclasses.replace(profile, sha256=hashlib.sha256(data).hexdigest()), text
 
 
 def _exports(document: Document, tables: object) -> tuple[ExportParams, ...]:

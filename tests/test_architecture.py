@@ -19,7 +19,7 @@ ONLY_IN = {
     "exifread": ("decode/metadata.py",),
     "typer": ("cli/",),
     "watchdog": ("capture/watch.py",),
-    "sqlite3": ("ledger.py",),
+    "sqlite3": ("ledger/",),
     "structlog": ("log.py",),
     "PIL": ("export/",),
     "colour": ("training/",),
@@ -27,6 +27,7 @@ ONLY_IN = {
 """Library -> the places that may import it; a library that is not named may be imported anywhere."""
 
 NEVER_IN = {
+    "ledger/": {"numpy", "cv2", "torch", "rawpy", "PIL"},
     "capture/": {"numpy", "cv2", "torch", "rawpy", "PIL"},
     "decode/": {"torch"},
     "export/": {"torch"},

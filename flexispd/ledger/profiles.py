@@ -1,0 +1,40 @@
+"""
+The looks that captures are stamped with.
+
+A snapshot of the profile's text is kept, so a queued capture gets the look that was asked for when it arrived, whatever
+happens to the file meanwhile.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from flexispd.ledger.store import Ledger
+from flexispd.profile import Profile, parse_profile
+
+_ACTIVE = "profile"
+
+
+def set_active(ledger: Ledger, profile: Profile, text: str) -> None:
+    """From the next capture that is recorded on, this is the look. Takes effect whole or not at all."""
+    with ledger.writing():
+        keep(ledger, profile, text)
+        ledger.set_setting(_ACTIVE, profile.sha256)
+
+
+def keep(ledger: Ledger, profile: Profile, text: str) -> None:
+    """Keep a snapshot without making it the active one."""
+    with ledger.writing() as db:
+        db.execute("insert or ignore into profile values (?, ?, ?)", (profile.sha256, profile.name, text))
+
+
+def active(ledger: Ledger) -> Profile | None:
+    """The look of the next capture; None in a ledger that no daemon has started with."""
+    sha256 = ledger.setting(_ACTIVE)
+    return None if sha256 is None else snapshot(ledger, sha256)
+
+
+def snapshot(ledger: Ledger, sha256: str) -> Profile:
+    """The profile as it was when it was kept. ConfigError when this version of flexispd cannot read it any more."""
+    name, text = ledger.rows("select name, text from profile where sha256 = ?", sha256)[0]
+    return replace(parse_profile(text, name), sha256=sha256)

@@ -1,0 +1,126 @@
+"""What people ask: how many, which, why, and how fast."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from flexispd.ledger.captures import SELECT, Record, State, record_of
+from flexispd.ledger.store import Ledger, path_bytes
+
+RATE_S = 600.0
+"""The last ten minutes say how fast it goes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of a capture's history."""
+
+    at_s: float
+    state: State
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """
+    How fast pictures appear.
+
+    Attributes:
+        per_minute: Over the last ten minutes, or since the first of them in that time.
+        bytes_per_minute: What they take in the outbox.
+        frame_s: Median time that one picture took, None when there has been none.
+    """
+
+    per_minute: float
+    bytes_per_minute: float
+    frame_s: float | None
+
+
+def counts(ledger: Ledger) -> dict[State, int]:
+    """Rows of each state, those without any included."""
+    found = {row["state"]: row["n"] for row in ledger.rows("select state, count(*) as n from capture group by state")}
+    return {state: found.get(state, 0) for state in State}
+
+
+def waiting_for(ledger: Ledger) -> dict[str, int]:
+    """Waiting rows by what they wait for."""
+    rows = ledger.rows("select cause, count(*) as n from capture where state = 'waiting' group by cause order by cause")
+    return {row["cause"]: row["n"] for row in rows}
+
+
+def pace(ledger: Ledger, at_s: float) -> Pace:
+    """How fast it went lately."""
+    rows = ledger.rows(
+        "select changed_s, render_ms, (select sum(json_extract(value, '$[2]')) from json_each(outputs)) as size_bytes"
+        " from capture where state = 'done' and changed_s > ? order by changed_s",
+        at_s - RATE_S,
+    )
+    if not rows:
+        return Pace(0.0, 0.0, None)
+    times = sorted(row["render_ms"] for row in rows)
+    frame_s = times[len(times) // 2] / 1000
+    minutes = max(at_s - rows[0]["changed_s"] + frame_s, 1.0) / 60
+    return Pace(len(rows) / minutes, sum(row["size_bytes"] or 0 for row in rows) / minutes, frame_s)
+
+
+def listed(ledger: Ledger, state: State | None = None, limit: int | None = None) -> Iterator[Record]:
+    """Rows in the order of arrival, the last `limit` of them; superseded ones only when asked for."""
+    chosen = "state = ?" if state else "state != 'superseded'"
+    values = ([state] if state else []) + [-1 if limit is None else limit]
+    rows = ledger.rows(f"select * from ({SELECT} where {chosen} order by capture.id desc limit ?) order by id", *values)
+    return map(record_of, rows)
+
+
+def find(ledger: Ledger, wanted: str) -> list[Record]:
+    """
+    All versions of the captures that somebody may mean: by id, path, file name, stem, or a picture's name.
+
+    The first of these ways that finds anything decides.
+    """
+    rows = []
+    if wanted.isdecimal() and len(wanted) < 19:
+        rows = ledger.rows("select path from capture where id = ?", int(wanted))
+    if not rows:
+        rows = ledger.rows("select distinct path from capture where path = ?", path_bytes(os.path.abspath(wanted)))  # noqa: PTH100
+    if not rows:
+        found = ledger.rows("select distinct path, target from capture")
+        name = Path(wanted).name.casefold()
+        rows = [row for row in found if name in _names(row["path"], row["target"])]
+    paths = dict.fromkeys(row["path"] for row in rows)
+    return [record_of(row) for path in paths for row in ledger.rows(f"{SELECT} where path = ? order by version", path)]
+
+
+def _names(path: bytes, target: bytes | None) -> set[str]:
+    """What a capture may be called, without folders and blind to case."""
+    raw = Path(os.fsdecode(path))
+    names = {raw.name, raw.stem}
+    if target is not None:
+        base = Path(os.fsdecode(target)).name
+        names |= {base, *(base + suffix for suffix in (".jpg", ".png", ".tif", ".json"))}
+    return {name.casefold() for name in names}
+
+
+def history(ledger: Ledger, id_: int) -> list[Entry]:
+    """Everything that happened to a row, oldest first."""
+    rows = ledger.rows("select at_s, state, reason from history where capture = ? order by id", id_)
+    return [Entry(row["at_s"], State(row["state"]), row["reason"]) for row in rows]
+
+
+def leftovers(ledger: Ledger) -> list[tuple[Path, str]]:
+    """Files of the inboxes that are no part of a capture, and why (the name of a `capture.pair.Reason`)."""
+    rows = ledger.rows("select path, reason from leftover order by path")
+    return [(Path(os.fsdecode(row["path"])), row["reason"]) for row in rows]
+
+
+def published(ledger: Ledger) -> Iterator[Record]:
+    """Every row that has outputs, superseded ones too."""
+    return map(record_of, ledger.rows(f"{SELECT} where receipt is not null order by capture.id"))
+
+
+def latest(ledger: Ledger, count: int) -> list[Record]:
+    """The captures that were finished last, newest first."""
+    rows = ledger.rows(f"{SELECT} where state = 'done' order by changed_s desc limit ?", count)
+    return [record_of(row) for row in rows]

@@ -1,0 +1,235 @@
+"""For the workers: which capture is next, what its bytes are, what it is called, and how it ended."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from sqlite3 import Connection, Row
+from typing import Literal
+
+from flexispd.errors import displayable
+from flexispd.export.names import name_key
+from flexispd.jobs import Finished
+from flexispd.ledger.arrivals import lose
+from flexispd.ledger.captures import SELECT, Record, State, move, note, record_of
+from flexispd.ledger.store import Ledger
+
+LIVE_S = 60.0
+"""So long after it arrived somebody may be waiting for a capture, and it overtakes the backlog."""
+
+Cause = Literal["metadata", "whole file", "file access", "outbox", "volume"]
+
+
+def claim(ledger: Ledger, at_s: float, *, idle: bool) -> Record | None:
+    """
+    Take the next capture. Its attempt is counted before the work starts, so that one that kills the process is counted.
+
+    The newest goes first while it is young, then the others in the order in which they arrived. One that was there when
+    a worker died is given to an `idle` worker only, and before all others; a busy one gets nothing until then.
+    """
+    with ledger.writing() as db:
+        ready = "state = 'queued' and due_s <= ?"
+        row = db.execute(
+            f"select id from capture where {ready} and suspect = 1 order by id limit 1", (at_s,)
+        ).fetchone()
+        if row is not None and not idle:
+            return None
+        if row is None:
+            young = f"select id from capture where {ready} and lane = 0 and arrived_s > ? order by id desc limit 1"
+            row = db.execute(young, (at_s, at_s - LIVE_S)).fetchone()
+        if row is None:
+            row = db.execute(f"select id from capture where {ready} order by id limit 1", (at_s,)).fetchone()
+        if row is None:
+            return None
+        db.execute("update capture set attempts = attempts + 1 where id = ?", (row["id"],))
+        move(db, [row["id"]], State.RUNNING, "given to a worker", at_s)
+        return record_of(db.execute(f"{SELECT} where capture.id = ?", (row["id"],)).fetchone())
+
+
+@dataclass(frozen=True, slots=True)
+class Twin:
+    """The row that has the same bytes."""
+
+    id: int
+    path: Path
+    same_path: bool
+
+
+def recognise(ledger: Ledger, id_: int, raw_sha256: str, content_sha256: str, at_s: float) -> Twin | None:
+    """
+    Write down what the bytes of a running row are; the row that has the same, if it need not be rendered again.
+
+    Then the row is closed: as a duplicate, or, when the same file was only touched, by going up in the older one.
+    Otherwise it is the capture's current version from now on. Versions that were asked for are never duplicates.
+    """
+    with ledger.writing() as db:
+        row = db.execute("select * from capture where id = ?", (id_,)).fetchone()
+        db.execute(
+            "update capture set raw_sha256 = ?, content_sha256 = ? where id = ?", (raw_sha256, content_sha256, id_)
+        )
+        same = None
+        if row["origin"] == "arrival":
+            same = db.execute(
+                "select id, path, files from capture where content_sha256 = ? and id != ? and"
+                " (state = 'done' or (state = 'running' and id < ?)) order by path != ?, id limit 1",
+                (content_sha256, id_, id_, row["path"]),
+            ).fetchone()
+        if same is None:
+            _supersede(db, row, at_s)
+            return None
+        twin = Twin(same["id"], Path(os.fsdecode(same["path"])), same["path"] == row["path"])
+        if twin.same_path and row["version"] > 1:
+            db.execute("update capture set files = ? where id = ?", (row["files"], twin.id))
+            note(db, [twin.id], State.DONE, "its file was touched, and has the same bytes", at_s)
+            db.execute("delete from capture where id = ?", (id_,))
+            db.execute("delete from history where capture = ?", (id_,))
+        else:
+            db.execute("update capture set twin = ? where id = ?", (twin.id, id_))
+            move(db, [id_], State.DUPLICATE, f"the same bytes as {displayable(twin.path)}", at_s)
+        return twin
+
+
+def _supersede(db: Connection, row: Row, at_s: float) -> None:
+    """Older versions of this row's capture are history; one that is being rendered will be when it has finished."""
+    older = db.execute(
+        "select id from capture where path = ? and version < ? and state not in ('superseded', 'running')",
+        (row["path"], row["version"]),
+    ).fetchall()
+    why = db.execute("select reason from history where capture = ? order by id limit 1", (row["id"],)).fetchone()[0]
+    move(db, [r["id"] for r in older], State.SUPERSEDED, f"version {row['version']}: {why}", at_s)
+
+
+def name(ledger: Ledger, id_: int, candidates: Iterable[PurePath], *, another: bool = False) -> PurePath:
+    """
+    The name of a row's outputs: the one that it has, or the first candidate that no other row has.
+
+    `another`: what it has is taken by somebody's file, so the next candidate after it.
+    """
+    with ledger.writing() as db:
+        row = db.execute("select target, target_key from capture where id = ?", (id_,)).fetchone()
+        if row["target"] is not None and not another:
+            return PurePath(os.fsdecode(row["target"]))
+        passed = row["target_key"] is None
+        for candidate in candidates:
+            key = name_key(candidate)
+            if not passed:
+                passed = key == row["target_key"]
+                continue
+            if db.execute("select 1 from capture where target_key = ?", (key,)).fetchone() is None:
+                db.execute(
+                    "update capture set target = ?, target_key = ? where id = ?", (os.fsencode(candidate), key, id_)
+                )
+                return candidate
+    raise AssertionError("names never end")
+
+
+def finish(ledger: Ledger, finished: Finished, outbox: Path, at_s: float) -> None:
+    """The outputs are whole and durable, and are now the row's."""
+    receipt = finished.receipt.relative_to(outbox)
+    outputs = [(output.path.name, output.sha256, output.size_bytes) for output in finished.outputs]
+    with ledger.writing() as db:
+        db.execute(
+            "update capture set receipt = ?, outputs = ?, device = ?, render_ms = ?, taken_at = ?, camera = ?,"
+            " suspect = 0, failures = 0, doubt_since_s = null where id = ?",
+            (
+                os.fsencode(receipt),
+                json.dumps(outputs),
+                finished.device,
+                sum(finished.steps_ms.values()),
+                finished.taken_at,
+                finished.camera,
+                finished.job,
+            ),
+        )
+        newer = db.execute(
+            "select max(newer.version) from capture join capture as newer on newer.path = capture.path"
+            " and newer.version > capture.version and newer.content_sha256 is not null"
+            " and newer.state in ('running', 'done') where capture.id = ?",
+            (finished.job,),
+        ).fetchone()[0]
+        move(db, [finished.job], State.DONE, "found finished" if finished.up_to_date else "rendered", at_s)
+        if newer is not None:
+            move(db, [finished.job], State.SUPERSEDED, f"version {newer} took its place", at_s)
+
+
+def put_back(ledger: Ledger, ids: Iterable[int], reason: str, at_s: float, *, suspect: bool = False) -> None:
+    """Into the queue again, without blame; a suspect will be tried alone."""
+    ids = list(ids)
+    with ledger.writing() as db:
+        move(db, ids, State.QUEUED, reason, at_s)
+        if suspect:
+            db.executemany("update capture set suspect = 1 where id = ?", [(id_,) for id_ in ids])
+
+
+def blame(ledger: Ledger, id_: int, reason: str, at_s: float, failures_max: int) -> State:
+    """A failure of the capture's own: tried again alone, and quarantined after `failures_max` of them."""
+    with ledger.writing() as db:
+        db.execute("update capture set failures = failures + 1, suspect = 1 where id = ?", (id_,))
+        failures = db.execute("select failures from capture where id = ?", (id_,)).fetchone()[0]
+        if failures >= failures_max:
+            db.execute("update capture set suspect = 0 where id = ?", (id_,))
+            move(db, [id_], State.QUARANTINED, f"failed {failures} times: {reason}", at_s)
+            return State.QUARANTINED
+        move(db, [id_], State.QUEUED, f"failed {failures} of {failures_max} times: {reason}", at_s)
+        return State.QUEUED
+
+
+def wait(ledger: Ledger, id_: int, cause: Cause, reason: str, at_s: float, due_s: float = 0) -> None:
+    """
+    Not now: tried again at `due_s`, or, when that is 0, when what it waits for has come.
+
+    The first time since its files last changed is remembered.
+    """
+    with ledger.writing() as db:
+        db.execute(
+            "update capture set doubt_since_s = coalesce(doubt_since_s, ?), suspect = 0 where id = ?", (at_s, id_)
+        )
+        move(db, [id_], State.WAITING, reason, at_s, cause=cause, due_s=due_s)
+
+
+def wake(ledger: Ledger, at_s: float) -> int:
+    """Into the queue with everything whose time has come; how many that were."""
+    rows = ledger.rows("select id from capture where state = 'waiting' and due_s > 0 and due_s <= ?", at_s)
+    if rows:
+        with ledger.writing() as db:
+            move(db, [row["id"] for row in rows], State.QUEUED, "its time has come", at_s)
+    return len(rows)
+
+
+def release(ledger: Ledger, cause: Cause, at_s: float, reason: str) -> int:
+    """Into the queue with everything that waited for this; how many that were."""
+    rows = ledger.rows("select id from capture where state = 'waiting' and cause = ?", cause)
+    if rows:
+        with ledger.writing() as db:
+            move(db, [row["id"] for row in rows], State.QUEUED, reason, at_s)
+    return len(rows)
+
+
+def quarantine(ledger: Ledger, id_: int, reason: str, at_s: float) -> None:
+    """Put aside with the reason, until its files change or somebody says retry."""
+    with ledger.writing() as db:
+        db.execute("update capture set suspect = 0 where id = ?", (id_,))
+        move(db, [id_], State.QUARANTINED, reason, at_s)
+
+
+def vanished(ledger: Ledger, id_: int, at_s: float) -> None:
+    """The worker found the raw gone."""
+    with ledger.writing() as db:
+        lose(db, id_, at_s)
+
+
+def recover(ledger: Ledger, at_s: float) -> list[Record]:
+    """What a daemon that died was working on goes back into the queue, to be tried alone; returned as it was."""
+    with ledger.writing() as db:
+        found = [record_of(row) for row in db.execute(f"{SELECT} where state = 'running'").fetchall()]
+        put_back(ledger, [r.id for r in found], "the daemon stopped while it was being rendered", at_s, suspect=True)
+    return found
+
+
+def get(ledger: Ledger, id_: int) -> Record | None:
+    """One row as it stands; None when it is gone."""
+    rows = ledger.rows(f"{SELECT} where capture.id = ?", id_)
+    return record_of(rows[0]) if rows else None
