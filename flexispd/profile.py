@@ -21,9 +21,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from flexispd import toml_reference
 from flexispd.errors import ConfigError, displayable
-from flexispd.resources import data_folder
-from flexispd.strict_toml import Choice, Document, Flag, Kind, Number, Text, Whole, decode_text, field, read_bytes
+from flexispd.resources import data_folder, xdg_folder
+from flexispd.strict_toml import Choice, Document, Flag, Number, Text, Whole, decode_text, field, read_bytes
+from flexispd.toml_reference import Knob as Knob
+from flexispd.toml_reference import as_toml as as_toml
 
 NAME_LENGTH_MAX = 64
 """Characters. The name becomes a part of every output's file name, which has 255 bytes."""
@@ -120,48 +123,14 @@ _SECTIONS: dict[str, type[Any]] = {
 _RECORDS: dict[str, type[Any]] = {"": Profile, **_SECTIONS, "export": ExportParams}
 
 
-@dataclass(frozen=True, slots=True)
-class Knob:
-    """One line of the reference: what a profile can set."""
-
-    section: str  # "" for the top of the file
-    key: str
-    default: Any
-    allowed: Kind
-    doc: str
-
-
 def knobs() -> Iterator[Knob]:
     """Everything that a profile can set, in the order of the light."""
-    for section, record in _RECORDS.items():
-        for declared in dataclasses.fields(record):
-            if "kind" in declared.metadata:
-                yield Knob(
-                    section, declared.name, declared.default, declared.metadata["kind"], str(declared.metadata["doc"])
-                )
+    return toml_reference.knobs(_RECORDS)
 
 
 def reference() -> str:
     """The tables of docs/profiles.md."""
-    parts: list[str] = []
-    last: str | None = None
-    for knob in knobs():
-        if knob.section != last:
-            last = knob.section
-            heading = {"": "Top of the file", "export": "`[[export]]`"}.get(last, f"`[{last}]`")
-            lead = f"{_RECORDS[last].__doc__}\n\n" if last else ""
-            parts.append(f"\n### {heading}\n\n{lead}| key | default | allowed | what it does |\n|---|---|---|---|\n")
-        parts.append(f"| `{knob.key}` | `{as_toml(knob.default)}` | {knob.allowed} | {knob.doc} |\n")
-    return "".join(parts).strip() + "\n"
-
-
-def as_toml(value: object) -> str:
-    """A knob's value as TOML writes it."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, str):
-        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    return repr(value)
+    return toml_reference.tables(_RECORDS, {"": "Top of the file", "export": "`[[export]]`"})
 
 
 def parse_profile(text: str, name: str, *, title: str | None = None) -> Profile:
@@ -171,15 +140,9 @@ def parse_profile(text: str, name: str, *, title: str | None = None) -> Profile:
     `title` is what messages call the file.
     """
     title = title or f"profile {name}"
-    document = Document(text, title)
-    top = dict(document.table)
-    given = {section: top.pop(section) for section in _SECTIONS if section in top}
+    document = Document(text, title, "`flexispd profile show neutral` lists every key with its range.")
+    top, sections = document.sections(Profile, _SECTIONS, arrays=("export",))
     exports = top.pop("export", None)
-    known = [knob.key for knob in knobs() if not knob.section] + [*_SECTIONS, "export"]
-    for key in top:
-        if key not in known:
-            raise document.unknown(key, known)
-    sections = {section: document.fill(_SECTIONS[section], table, section) for section, table in given.items()}
     if exports is not None:
         sections["export"] = _exports(document, exports)
     sha256 = hashlib.sha256(text.encode()).hexdigest()
@@ -229,10 +192,7 @@ def list_profiles() -> list[Profile]:
 
 def user_profiles() -> Path:
     """Folder of the user's own profiles; it need not exist."""
-    configured = os.environ.get("XDG_CONFIG_HOME", "")
-    # The XDG base directory specification says to ignore relative paths.
-    base = Path(configured) if configured.startswith("/") else Path(os.path.expanduser("~")) / ".config"  # noqa: PTH111
-    return base / "flexispd" / "profiles"
+    return xdg_folder("XDG_CONFIG_HOME", ".config") / "flexispd" / "profiles"
 
 
 def profile_name(text: str) -> str:

@@ -1,12 +1,13 @@
 """
-Where the files that come with the program are: profiles and weights.
+Where files are: the profiles and weights that come with the program, and the user's own folders.
 
-In a checkout they are folders at the top level, where people look for them. In an installation they travel inside
-the package, as `flexispd/_data`. Nobody else needs to know the difference.
+In a checkout the shipped ones are folders at the top level, where people look for them. In an installation they travel
+inside the package, as `flexispd/_data`. Nobody else needs to know the difference.
 """
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Literal
 
@@ -28,3 +29,10 @@ def data_folder(name: Literal["profiles", "weights"]) -> Path:
         f"The folder of {name} is missing: {displayable(installed)} does not exist.",
         remedy="Install flexispd again: pip install --force-reinstall flexispd.",
     )
+
+
+def xdg_folder(variable: Literal["XDG_CONFIG_HOME", "XDG_STATE_HOME"], usual: str) -> Path:
+    """A base folder of the user as the XDG specification finds it; `usual` is its place below the home folder."""
+    configured = os.environ.get(variable, "")
+    # The specification says to ignore relative paths.
+    return Path(configured) if configured.startswith("/") else Path(os.path.expanduser("~")) / usual  # noqa: PTH111

@@ -14,7 +14,7 @@ import math
 import re
 import stat
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeVar
@@ -61,21 +61,22 @@ class Number:
 
 @dataclass(frozen=True, slots=True)
 class Whole:
-    """A whole number from low to high."""
+    """A whole number from low to high; with `zero`, 0 too, which then means something else."""
 
     low: int
     high: int
+    zero: bool = False
 
     def parse(self, value: object) -> int:
         """An int; 95.0 is not one, because it was probably meant as something else."""
         if isinstance(value, bool) or not isinstance(value, int):
             raise ValueError(f"must be a whole number, not {_shown(value)}")
-        if not self.low <= value <= self.high:
+        if not self.low <= value <= self.high and not (self.zero and value == 0):
             raise ValueError(f"must lie in {self}, and is {_shown(value)}")
         return value
 
     def __str__(self) -> str:
-        return f"{self.low} .. {self.high}"
+        return f"{'0, ' if self.zero else ''}{self.low} .. {self.high}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,26 +128,58 @@ class Text:
         return f"one line of text, at most {self.length_max} characters"
 
 
-def field(default: Any, kind: Kind, doc: str) -> Any:
-    """A dataclass field that a TOML file may set. The doc is one line and ends up in the reference."""
-    return dataclasses.field(default=default, metadata={"kind": kind, "doc": doc})
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A text that a function approves of, or else raises ValueError with the end of a sentence."""
+
+    check: Callable[[str], None]
+    shown: str
+
+    def parse(self, value: object) -> str:
+        """The text itself."""
+        if not isinstance(value, str):
+            raise ValueError(f"must be a text in quotes, not {_shown(value)}")
+        self.check(value)
+        return value
+
+    def __str__(self) -> str:
+        return self.shown
+
+
+def field(default: Any, kind: Kind, doc: str, *, key: str = "") -> Any:
+    """
+    A dataclass field that a TOML file may set. The doc is one line and ends up in the reference.
+
+    With `dataclasses.MISSING` as its default, the file has to set it. `key`: its name in the file, where that differs.
+    """
+    return dataclasses.field(default=default, metadata={"kind": kind, "doc": doc, "key": key})
+
+
+def key_of(declared: dataclasses.Field[Any]) -> str:
+    """What a field is called in a file."""
+    return str(declared.metadata["key"] or declared.name)
 
 
 class Document:
-    """A parsed TOML file that still knows on which line everything stood."""
+    """
+    A parsed TOML file that still knows on which line everything stood.
+
+    `title` is what messages call the file, and `reference` a sentence that says where all of its keys are explained.
+    """
 
     _BLANKED: ClassVar = re.compile(r'"""(?:\\.|[^\\])*?"""|\'\'\'.*?\'\'\'', re.DOTALL)
     _HEADER: ClassVar = re.compile(r"\s*(\[\[?)\s*([^\[\]#]+?)\s*\]")
 
-    def __init__(self, text: str, title: str) -> None:
+    def __init__(self, text: str, title: str, reference: str) -> None:
         self.title = title
+        self.reference = reference
         self._lines = self._BLANKED.sub(lambda found: re.sub(r"[^\n]", " ", found[0]), text).split("\n")
         try:
             self.table: dict[str, Any] = tomllib.loads(text)
         except (ValueError, RecursionError) as error:
             raise ConfigError(
                 f"{title} is not valid TOML: {_explained(error)}.",
-                remedy="Put that line right; `key = value`, texts in quotes, each key once. See docs/profiles.md.",
+                remedy=f"Put that line right; `key = value`, texts in quotes, each key once. {reference}",
             ) from None
 
     def fill(self, record: type[T], table: object, section: str = "", nth: int = 0, **more: Any) -> T:
@@ -158,23 +191,43 @@ class Document:
         """
         if not isinstance(table, Mapping):
             raise self.error(f"must be a section, [{section}], not {_shown(table)}", "", section)
-        kinds = {f.name: f.metadata["kind"] for f in dataclasses.fields(record) if "kind" in f.metadata}  # type: ignore[arg-type]
+        declared = {key_of(f): f for f in dataclasses.fields(record) if "kind" in f.metadata}  # type: ignore[arg-type]
         values: dict[str, Any] = {}
         for key, value in table.items():
-            if key not in kinds:
-                raise self.unknown(key, kinds, section, nth)
+            if key not in declared:
+                raise self.unknown(key, declared, section, nth)
             try:
-                values[key] = kinds[key].parse(value)
+                values[declared[key].name] = declared[key].metadata["kind"].parse(value)
             except ValueError as error:
                 raise self.error(str(error), section, key, nth) from None
+        for key, needed in declared.items():
+            if needed.default is dataclasses.MISSING and needed.name not in values:
+                raise ConfigError(
+                    f"{self._place(section, key, nth)}: {key} is not set.", remedy=f"Add that key. {self.reference}"
+                )
         return record(**values, **more)
+
+    def sections(
+        self, top: type[Any], records: Mapping[str, type[Any]], arrays: Iterable[str] = ()
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """
+        What stands at the top of the file, for `fill`, and a record of each section that is given.
+
+        `arrays` names the arrays of sections; they stay among what stands at the top.
+        """
+        keys = [key_of(f) for f in dataclasses.fields(top) if "kind" in f.metadata] + [*records, *arrays]
+        for key in self.table:
+            if key not in keys:
+                raise self.unknown(key, keys)
+        plain = {key: value for key, value in self.table.items() if key not in records}
+        given = {key: value for key, value in self.table.items() if key in records}
+        return plain, {section: self.fill(records[section], table, section) for section, table in given.items()}
 
     def error(self, problem: str, section: str, key: str, nth: int = 0) -> ConfigError:
         """What is wrong with one key, and on which line it stands."""
         where = f"[{section}] {key}" if section else key
         return ConfigError(
-            f"{self._place(section, key, nth)}: {where} {problem}.",
-            remedy="Change that value. `flexispd profile show neutral` lists every key with its range.",
+            f"{self._place(section, key, nth)}: {where} {problem}.", remedy=f"Change that value. {self.reference}"
         )
 
     def unknown(self, key: str, known: Iterable[str], section: str = "", nth: int = 0) -> ConfigError:
