@@ -1,17 +1,18 @@
 """
 The whole path of a capture. Read this first.
 
-    capture --read_mosaic--> mosaic --develop--> pictures --encode--> files --publish--> outbox
+    capture --hash_inputs--> what may be written where --plan-->
+            --decode--> mosaic --develop--> pictures --publish--> picture and receipt in the outbox
 
-`develop` is the path of light: three networks, then the look. `process` is the path of files around it; the command
-line and the daemon both call it, and nothing else.
+`develop` is the path of light: three networks, then the look. The others are the path of files around it. `process`
+runs them one after the other for the command line; a worker of the service runs the same parts in three threads.
 """
 
 from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -27,41 +28,56 @@ from flexispd.develop.models import Models
 from flexispd.develop.noise import noise_profile
 from flexispd.develop.official import develop_official
 from flexispd.develop.render import Negative, render
-from flexispd.develop.tiling import Tiling, in_memory, synchronized
+from flexispd.develop.tiling import Tiling, in_memory, require_finite, synchronized
 from flexispd.develop.upload import upload
 from flexispd.develop.white_balance import cautions, estimate, white_balance
-from flexispd.errors import FlexispError
+from flexispd.errors import DeviceError, FlexispError
 from flexispd.export.encode import encode, pixel_type, upright_size
-from flexispd.export.names import output_name
 from flexispd.export.receipt import (
     Ingredients,
+    Inputs,
     OutputFile,
     Receipt,
     build_receipt,
     hash_inputs,
 )
-from flexispd.export.replace import Clearance, may_replace, publish_with_receipt
+from flexispd.export.replace import Clearance, Replacing, may_replace, publish_with_receipt
 from flexispd.profile import SUFFIXES, ExportParams, Profile
-from flexispd.types import Capture, Mosaic, Picture
+from flexispd.types import Capture, Mosaic, Picture, ShotInfo
+
+BLACK_BELOW = 0.05
+"""Linear light after exposure: where a frame has more, no look can make all of its picture black."""
 
 
 @dataclass(slots=True)
 class Timer:
-    """Milliseconds of each step, in order; a GPU is waited for, so that its work counts where it was asked for."""
+    """Milliseconds of each step, in order."""
 
     steps_ms: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
-    def __call__(self, step: str) -> Iterator[None]:
-        """Time the enclosed step; a step that is repeated adds up."""
+    def __call__(self, step: str, *, on_device: bool = True) -> Iterator[None]:
+        """
+        Time the enclosed step; a step that is repeated adds up.
+
+        A GPU is waited for after a step `on_device`, so that its work counts where it was asked for. The others run
+        beside the device, in other threads, and have no business with it.
+        """
         started = time.perf_counter()
         yield
-        synchronized()
+        if on_device:
+            synchronized()
         self.steps_ms[step] = round(self.steps_ms.get(step, 0) + 1000 * (time.perf_counter() - started), 1)
 
 
 def develop(mosaic: Mosaic, profiles: Sequence[Profile], models: Models, timed: Timer | None = None) -> list[Picture]:
-    """A finished picture for each profile; those of one model set share what they can."""
+    """
+    A finished picture for each profile; those of one model set share what they can.
+
+    Raises:
+        TransientError: There is not enough memory.
+        DeviceError: The device failed, or what it gave is no picture.
+    """
     timed = timed or Timer()
     pictures: dict[int, Picture] = {}
     for model in dict.fromkeys(profile.model for profile in profiles):
@@ -73,8 +89,23 @@ def develop(mosaic: Mosaic, profiles: Sequence[Profile], models: Models, timed: 
             done = in_memory(
                 Tiling.on(models.device), partial(_develop, mosaic, [profiles[i] for i in chosen], models, timed)
             )
+        for picture in done:
+            _require_light(picture, mosaic)
         pictures.update(zip(chosen, done, strict=True))
     return [pictures[i] for i in range(len(profiles))]
+
+
+def _require_light(picture: Picture, mosaic: Mosaic) -> None:
+    """DeviceError if the picture is black and the frame is not: some devices fail without saying so."""
+    if picture.values.max() > 0:
+        return
+    black, white = min(mosaic.black_level), max(mosaic.white_level)
+    brightest = (float(np.percentile(mosaic.values, 99.9)) - black) / (white - black)
+    if brightest * 2.0 ** picture.report.get("exposure_ev", 0.0) > BLACK_BELOW:
+        raise DeviceError(
+            "The device gave a black picture of a frame that is not black.",
+            remedy="Run this again; if it happens again, render on another device.",
+        )
 
 
 def _develop_official(mosaic: Mosaic, model: str, models: Models, timed: Timer, tiling: Tiling) -> list[Picture]:
@@ -98,6 +129,8 @@ def _develop(
     with timed("denoise"):
         levels = {network_level(profile.denoise) for profile in profiles}
         cleaned = {level: denoise(frame.planes, noise, level, networks.denoise, tiling) for level in levels}
+        for clean in cleaned.values():
+            require_finite(clean)
     with timed("white_balance"):
         # One for each level, so that a profile's picture does not depend on the company it is rendered in.
         estimates = {level: estimate(clean, shot, networks.light) for level, clean in cleaned.items()}
@@ -115,6 +148,38 @@ def _develop(
         details = {**report, "illuminant": illuminant, **exposure, "warnings": warnings}
         pictures.append(Picture(rendering.values, shot.orientation, details))
     return pictures
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """
+    A picture that is wanted.
+
+    Attributes:
+        target: Its place without extension: `OUTBOX/2026/DSC1.natural` becomes `DSC1.natural.jpg` and `.json` there.
+    """
+
+    profile: Profile
+    target: Path
+
+    def file(self, extension: str) -> Path:
+        """The target with an extension, which begins with a dot."""
+        return self.target.with_name(self.target.name + extension)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """
+    What one order will write where, decided before any pixel is touched.
+
+    Attributes:
+        targets: Pictures, each with its export. The receipt lies beside them.
+    """
+
+    ingredients: Ingredients
+    targets: dict[Path, ExportParams]
+    receipt_path: Path
+    clearance: Clearance
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -138,87 +203,86 @@ class Result:
 
 
 def process(
-    capture: Capture, profiles: Sequence[Profile], models: Models, base: Path, *, overwrite: bool = False
+    capture: Capture, orders: Sequence[Order], models: Models, *, replacing: Replacing = "never"
 ) -> list[Result]:
     """
-    One capture from raw file to published files, one result for each profile.
+    One capture from raw file to published files, one result for each order.
 
     Args:
-        base: The outputs' folder and stem: `OUTBOX/2026/DSC1` becomes `OUTBOX/2026/DSC1.natural.jpg`.
-        overwrite: Replace outputs of ours that were made from other ingredients, see `export.replace`.
+        replacing: Which outputs of ours may be replaced, see `export.replace`.
 
     Raises:
-        CaptureError, TransientError: Nothing of this capture can be rendered. What concerns one profile only is in its
-            result.
+        CaptureError, TransientError, DeviceError: Nothing of this capture can be rendered. What concerns one order only
+            is in its result.
     """
     timed = Timer()
-    with timed("hash"):
-        raw, sidecars = hash_inputs(capture)
-    plans = [_plan(Ingredients(raw, sidecars, p, models.weights[p.model]), base, overwrite) for p in profiles]
-    wanted = [plan for plan in plans if isinstance(plan, _Plan) and not plan.clearance.up_to_date]
-    finished: dict[str, Result] = {}
-    if wanted:
-        with timed("decode"):
-            mosaic = read_mosaic(capture)
-        pictures = develop(mosaic, [plan.ingredients.profile for plan in wanted], models, timed)
-        for plan, picture in zip(wanted, pictures, strict=True):
-            finished[plan.ingredients.profile.name] = _publish(plan, mosaic, picture, timed)
-    return [finished.get(profile.name) or _idle(profile, plan) for profile, plan in zip(profiles, plans, strict=True)]
+    with timed("hash", on_device=False):
+        inputs = hash_inputs(capture)
+    results: dict[int, Result] = {}
+    plans: dict[int, Plan] = {}
+    for i, order in enumerate(orders):
+        try:
+            plans[i] = plan(order, inputs, models.weights[order.profile.model], replacing)
+        except FlexispError as error:
+            results[i] = Result(order.profile.name, error=error)
+        else:
+            if plans[i].clearance.up_to_date:
+                results[i] = found(plans.pop(i))
+    if plans:
+        mosaic = decode(capture, inputs, timed)
+        pictures = develop(mosaic, [plan.ingredients.profile for plan in plans.values()], models, timed)
+        for (i, planned), picture in zip(plans.items(), pictures, strict=True):
+            try:
+                results[i] = publish(planned, mosaic.shot, picture, Timer(dict(timed.steps_ms)))
+            except FlexispError as error:
+                results[i] = Result(planned.ingredients.profile.name, error=error)
+    return [results[i] for i in range(len(orders))]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Plan:
-    """What one profile will write where, decided before any pixel is touched."""
+def plan(order: Order, inputs: Inputs, weights: Mapping[str, str], replacing: Replacing) -> Plan:
+    """
+    What an order will write where; errors as `may_replace`.
 
-    ingredients: Ingredients
-    targets: dict[Path, ExportParams]
-    receipt_path: Path
-    clearance: Clearance
+    Args:
+        weights: Stage -> SHA-256, of the profile's model set.
+    """
+    ingredients = Ingredients(inputs.raw, inputs.sidecars, order.profile, weights)
+    targets = {order.file(SUFFIXES[export.format]): export for export in order.profile.export}
+    receipt_path = order.file(".json")
+    return Plan(ingredients, targets, receipt_path, may_replace(targets, receipt_path, ingredients, replacing))
 
 
-def _plan(ingredients: Ingredients, base: Path, overwrite: bool) -> _Plan | FlexispError:
-    profile = ingredients.profile
-    targets = {
-        base.with_name(output_name(base.name, profile.name, SUFFIXES[export.format])): export
-        for export in profile.export
-    }
-    receipt_path = base.with_name(output_name(base.name, profile.name, ".json"))
+def found(planned: Plan) -> Result:
+    """The result of an order for which there is nothing to do."""
+    return Result(planned.ingredients.profile.name, planned.clearance.previous, tuple(planned.targets), up_to_date=True)
+
+
+def decode(capture: Capture, inputs: Inputs, timed: Timer) -> Mosaic:
+    """The frame, made of the very bytes that were hashed; errors as `read_mosaic` and `Inputs.check_unchanged`."""
     try:
-        clearance = may_replace(targets, receipt_path, ingredients, overwrite=overwrite)
-    except FlexispError as error:
-        return error
-    return _Plan(ingredients, targets, receipt_path, clearance)
+        with timed("decode", on_device=False):
+            return read_mosaic(capture)
+    finally:
+        inputs.check_unchanged()  # also when decoding failed: half a file explains why
 
 
-def _idle(profile: Profile, plan: _Plan | FlexispError) -> Result:
-    """The result of a profile for which nothing was developed."""
-    if isinstance(plan, FlexispError):
-        return Result(profile.name, error=plan)
-    return Result(profile.name, plan.clearance.previous, tuple(plan.targets), up_to_date=True)
-
-
-def _publish(plan: _Plan, mosaic: Mosaic, picture: Picture, timed: Timer) -> Result:
-    """Encode a picture for each export and let it appear together with its receipt."""
-    profile = plan.ingredients.profile
-    steps = Timer(dict(timed.steps_ms))
-    try:
-        with steps("encode"):
-            software = f"flexispd {__version__} ({profile.name})"
-            files = {
-                target: encode(_at_depth(picture, export), mosaic.shot, export, software)
-                for target, export in plan.targets.items()
-            }
-        width, height = upright_size(picture)
-        outputs = [
-            OutputFile(target.name, hashlib.sha256(data).hexdigest(), width, height, plan.targets[target])
-            for target, data in files.items()
-        ]
-        report = {**picture.report, "milliseconds": steps.steps_ms}
-        reported = replace(picture, report=report)
-        receipt = build_receipt(plan.ingredients, mosaic.shot, reported, outputs, plan.clearance.previous)
-        publish_with_receipt(receipt, plan.receipt_path, files, plan.clearance)
-    except FlexispError as error:
-        return Result(profile.name, error=error)
+def publish(planned: Plan, shot: ShotInfo, picture: Picture, timed: Timer) -> Result:
+    """Encode a picture for each export and let it appear with its receipt; errors as `publish_with_receipt`."""
+    profile = planned.ingredients.profile
+    with timed("encode", on_device=False):
+        software = f"flexispd {__version__} ({profile.name})"
+        files = {
+            target: encode(_at_depth(picture, export), shot, export, software)
+            for target, export in planned.targets.items()
+        }
+    width, height = upright_size(picture)
+    outputs = [
+        OutputFile(target.name, hashlib.sha256(data).hexdigest(), width, height, planned.targets[target])
+        for target, data in files.items()
+    ]
+    reported = replace(picture, report={**picture.report, "milliseconds": timed.steps_ms})
+    receipt = build_receipt(planned.ingredients, shot, reported, outputs, planned.clearance.previous)
+    publish_with_receipt(receipt, planned.receipt_path, files, planned.clearance)
     return Result(profile.name, receipt, tuple(files))
 
 

@@ -13,7 +13,7 @@ from flexispd.develop import models as models_module
 from flexispd.develop.models import choose_device, load_models
 from flexispd.develop.tiling import TILE_CPU, Tiling, in_memory
 from flexispd.errors import CorruptRawError, SetupError, TransientError
-from flexispd.pipeline import develop, process
+from flexispd.pipeline import Order, develop, process
 from flexispd.profile import DenoiseParams, ExportParams, WhiteBalanceParams, load_profile
 from flexispd.training.dng import write_dng
 from flexispd.types import CFA, Capture, ColorMatrix, Mosaic, NoiseProfile, ShotInfo
@@ -59,7 +59,7 @@ def test_one_raw_becomes_a_picture_and_its_receipt(capture, natural, cpu, tmp_pa
     """
     STEM.PROFILE.jpg and STEM.PROFILE.json lie in the outbox, agree with each other, and name the raw.
     """
-    (result,) = process(capture, [natural], cpu, tmp_path / "out" / "DSC_0001")
+    (result,) = process(capture, [Order(natural, tmp_path / "out" / "DSC_0001.natural")], cpu)
 
     names = sorted(path.name for path in (tmp_path / "out").iterdir())
     receipt = json.loads((tmp_path / "out" / "DSC_0001.natural.json").read_bytes())
@@ -82,7 +82,7 @@ def test_the_inbox_is_only_read(capture, natural, cpu, tmp_path):
     """
     before = {path.name: path.stat().st_mtime_ns for path in capture.raw.parent.iterdir()}
 
-    process(capture, [natural], cpu, tmp_path / "out" / "a")
+    process(capture, [Order(natural, tmp_path / "out" / "a.natural")], cpu)
 
     assert {path.name: path.stat().st_mtime_ns for path in capture.raw.parent.iterdir()} == before
 
@@ -91,9 +91,9 @@ def test_a_second_run_finds_everything_up_to_date(capture, natural, cpu, tmp_pat
     """
     The same ingredients are not developed again, and the file is not touched.
     """
-    (first,) = process(capture, [natural], cpu, tmp_path / "out" / "a")
+    (first,) = process(capture, [Order(natural, tmp_path / "out" / "a.natural")], cpu)
     stamp = first.outputs[0].stat().st_mtime_ns
-    (second,) = process(capture, [natural], cpu, tmp_path / "out" / "a")
+    (second,) = process(capture, [Order(natural, tmp_path / "out" / "a.natural")], cpu)
 
     assert not first.up_to_date
     assert second.up_to_date
@@ -106,7 +106,8 @@ def test_one_profile_that_may_not_write_does_not_stop_the_other(capture, natural
     """
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "a.natural.jpg").write_bytes(b"mine")
-    refused, done = process(capture, [natural, load_profile("neutral")], cpu, tmp_path / "out" / "a")
+    profiles = [natural, load_profile("neutral")]
+    refused, done = process(capture, [Order(p, tmp_path / "out" / f"a.{p.name}") for p in profiles], cpu)
 
     assert refused.error is not None
     assert "not ours" in refused.error.problem
@@ -135,7 +136,7 @@ def test_a_broken_raw_is_an_error_and_no_picture(tmp_path, natural, cpu):
     raw.write_bytes(write_dng(mosaic_of())[:9000])
 
     with pytest.raises(CorruptRawError):
-        process(Capture(raw), [natural], cpu, tmp_path / "out" / "broken")
+        process(Capture(raw), [Order(natural, tmp_path / "out" / "broken.natural")], cpu)
     assert not (tmp_path / "out").exists()
 
 
@@ -208,7 +209,7 @@ def test_a_deep_picture_and_its_shallow_copy_agree(natural, cpu, capture, tmp_pa
     A profile that exports JPEG, PNG and 16-bit TIFF renders once, and the 8-bit files are the 16-bit ones rounded.
     """
     exports = (ExportParams("png"), ExportParams("tiff16"))
-    (result,) = process(capture, [replace(natural, export=exports)], cpu, tmp_path / "out" / "a")
+    (result,) = process(capture, [Order(replace(natural, export=exports), tmp_path / "out" / "a.natural")], cpu)
 
     shallow, deep = (
         np.asarray(cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)) for path in sorted(result.outputs)

@@ -26,7 +26,7 @@ from flexispd.develop.models import load_models
 from flexispd.errors import CaptureError, SetupError, displayable
 from flexispd.export.receipt import Receipt
 from flexispd.log import log
-from flexispd.pipeline import Result, process
+from flexispd.pipeline import Order, Result, process
 from flexispd.profile import load_profile
 from flexispd.training.dng import write_dng
 from flexispd.types import Capture, Mosaic
@@ -82,7 +82,7 @@ def _measure(capture: Capture, device: str) -> Row:
     with tempfile.TemporaryDirectory() as outbox:
         for repeat in range(REPEATS + 1):
             started = time.perf_counter()
-            (result,) = process(capture, [profile], models, Path(outbox) / str(repeat))
+            (result,) = process(capture, [Order(profile, Path(outbox) / str(repeat))], models)
             totals.append(time.perf_counter() - started)
             receipt = _receipt(result)
             steps.append(receipt.development["milliseconds"])

@@ -17,6 +17,7 @@ from flexispd.cli.output import JsonOption, counted, error_json, print_error, pr
 from flexispd.errors import FlexispError, SetupError, TransientError, displayable
 
 if TYPE_CHECKING:
+    from flexispd.export.replace import Replacing
     from flexispd.pipeline import Result
     from flexispd.profile import Profile
     from flexispd.types import Capture
@@ -193,11 +194,13 @@ def render_all(
     if not findings.captures:
         return summary
     from flexispd.develop.models import load_models
+    from flexispd.export.names import output_name
     from flexispd.export.publish import remove_stale_temporaries
     from flexispd.log import configure, log
-    from flexispd.pipeline import process
+    from flexispd.pipeline import Order, process
 
     configure()
+    replacing: Replacing = "always" if overwrite else "never"
     models = load_models(profiles, device.value)
     make_folder(outbox)
     for folder in set(folders):
@@ -206,7 +209,10 @@ def render_all(
         for capture, base in following:
             log.info("capture.started", capture=displayable(capture.raw))
             try:
-                summary.add(capture.raw, process(capture, profiles, models, base, overwrite=overwrite))
+                orders = [
+                    Order(profile, base.with_name(output_name(base.name, profile.name, ""))) for profile in profiles
+                ]
+                summary.add(capture.raw, process(capture, orders, models, replacing=replacing))
             except SetupError:
                 raise
             except Exception as error:  # a bug that one frame brings out must not cost the others

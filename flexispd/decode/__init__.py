@@ -19,7 +19,14 @@ from typing import Any
 from flexispd.capture.formats import Kind, kind_of
 from flexispd.decode.formats import is_foveon, known_kind, starts_like_raw
 from flexispd.decode.limits import check_file_size
-from flexispd.errors import CaptureError, CorruptRawError, TransientError, UnsupportedRawError, displayable
+from flexispd.errors import (
+    CaptureError,
+    CorruptRawError,
+    TransientError,
+    UnsupportedRawError,
+    VanishedError,
+    displayable,
+)
 from flexispd.types import CFA, Capture, FourPlanes, Mosaic, UInt16
 
 __all__ = ["read_mosaic"]
@@ -44,6 +51,7 @@ def read_mosaic(capture: Capture) -> Mosaic:
     Raises:
         UnsupportedRawError: Whole, but no Bayer mosaic, or no raw at all.
         CorruptRawError: Damaged, cut short or blank.
+        VanishedError: A file is not there any more.
         CaptureError: A PNG mosaic without its JSON file, or with one that cannot be used.
         TransientError: A file cannot be read now, or memory is short.
     """
@@ -149,10 +157,12 @@ def _read(path: Path, size_bytes_max: int | None = None) -> bytes:
         with path.open("rb") as file:
             check_file_size(os.fstat(file.fileno()).st_size, name)
             return file.read() if size_bytes_max is None else file.read(size_bytes_max + 1)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise VanishedError(f"{name} does not exist.", remedy="Check the path.") from error
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise TransientError(
-            f"{name} cannot be read: {reason}.", remedy="Check that the file is there and may be read, and try again."
+            f"{name} cannot be read: {reason}.", remedy="Check its permissions and its disk, and try again."
         ) from error
     except MemoryError as error:
         raise TransientError(f"There is not enough memory for {name}.", remedy="Free memory and try again.") from error

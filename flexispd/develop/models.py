@@ -81,7 +81,7 @@ class Models:
 
 def load_models(profiles: Iterable[Profile], device: str = "auto") -> Models:
     """
-    The networks of these profiles on "auto", "cpu" or "cuda"; auto is the GPU if there is one.
+    The networks of these profiles on "auto", "cpu", "cuda" or "cuda:N"; auto is the first GPU if there is one.
 
     Raises:
         SetupError: There is no such device, or the weights are missing or altered.
@@ -101,16 +101,28 @@ def load_models(profiles: Iterable[Profile], device: str = "auto") -> Models:
 
 
 def choose_device(name: str) -> torch.device:
-    """The device called "auto", "cpu" or "cuda". SetupError when it is not there."""
-    if name == "cpu" or (name == "auto" and not torch.cuda.is_available()):
+    """The device called "auto", "cpu", "cuda" or "cuda:N". SetupError when it is not there."""
+    present = all_devices()
+    if name == "cpu" or (name == "auto" and present == ("cpu",)):
         return torch.device("cpu")
-    if not torch.cuda.is_available():
+    if present == ("cpu",):
         raise SetupError(
             "There is no CUDA device that torch can use.",
             remedy="Render with --device cpu, or install a driver and a CUDA build of torch.",
         )
+    wanted = present[0] if name in ("auto", "cuda") else name
+    if wanted not in present:
+        raise SetupError(
+            f"There is no device {wanted} here.", remedy=f"Choose one of these: {', '.join(('cpu', *present))}."
+        )
     _exact_cuda()
-    return torch.device("cuda", 0)
+    return torch.device(wanted)
+
+
+def all_devices() -> tuple[str, ...]:
+    """What this machine can run networks on: every GPU as "cuda:N", or "cpu" when there is none."""
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    return tuple(f"cuda:{number}" for number in range(count)) or ("cpu",)
 
 
 @cache

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 
 from flexispd.develop.networks.loader import load_into
 from flexispd.develop.networks.official2022 import FC4, MWRCAN, ScNet1F
-from flexispd.develop.tiling import padded
+from flexispd.develop.tiling import padded, require_finite
 from flexispd.errors import CaptureError
 from flexispd.types import CFA, Mosaic, Picture, UInt16
 from flexispd.weights import ModelSet
@@ -87,7 +87,8 @@ def develop_official(mosaic: Mosaic, networks: OfficialNetworks, device: torch.d
     """
     The finished picture of a mosaic, uint8 R, G, B, a quarter of its width and height rounded up.
 
-    Raises CaptureError when the mosaic has no whole BGGR cell, or when the networks see no light in it.
+    Raises CaptureError when the mosaic has no whole BGGR cell, or when the networks see no light in it, and DeviceError
+    when the numbers are no picture.
     """
     planes = denoise(pack(mosaic, device), networks.denoise)
     folds = light_gains(planes, networks.light)
@@ -98,6 +99,7 @@ def develop_official(mosaic: Mosaic, networks: OfficialNetworks, device: torch.d
             remedy='Render it under a profile with `model = "flexispd-s"`.',
         )
     picture = render(balance(planes, gains), networks.render)
+    require_finite(picture)
     estimates = {f"fold{fold}": _neutral(one) for fold, one in zip(FOLDS, folds, strict=True)}
     light = {"neutral": _neutral(gains), "source": FC4.architecture, "estimates": estimates}
     return Picture(to_rgb8(picture), mosaic.shot.orientation, {"illuminant": light})

@@ -20,7 +20,7 @@ from flexispd.develop.demosaic import demosaic, recover_highlights
 from flexispd.develop.denoise import network_level, remove_noise
 from flexispd.develop.exposure import auto_exposure_ev, luminance_of, thumbnail
 from flexispd.develop.networks.demosaic_unet import DemosaicUNet
-from flexispd.develop.tiling import Slices, Tiling
+from flexispd.develop.tiling import Slices, Tiling, require_finite
 from flexispd.develop.tone import REC2020_LUMINANCE, Look, apply_look
 from flexispd.develop.upload import Frame, crop_of
 from flexispd.profile import DenoiseParams, Profile
@@ -103,10 +103,12 @@ def _render_group(
         for p, _ in looks
     ]
     parts = demosaic(lambda part: negative.balanced(part, denoise, gains), (height, width), network, tiling)
+    sums = []
     for tile, rgb in parts:
         rows, columns = (slice(2 * s.start, 2 * s.stop) for s in tile.inside)
         for (look, _, _), out in zip(exposed, outs, strict=True):
-            _finish(rgb, look, out[rows, columns])
+            sums.append(_finish(rgb, look, out[rows, columns]))
+    require_finite(torch.stack(sums))
     crop = crop_of(negative.frame)
     return [
         Rendering(_unsigned(np.ascontiguousarray(out.cpu().numpy()[crop])), exposure_ev, auto_ev)
@@ -143,13 +145,16 @@ def _exposed(negative: Negative, profile: Profile, illuminant: Illuminant) -> tu
     return Look.of(to_rec2020 * (2.0**exposure_ev * gains.amax()), params), exposure_ev, auto_ev
 
 
-def _finish(rgb: Tensor, look: Look, out: Tensor) -> None:
-    """Apply a look to linear (3, H, W) and write it, quantised, into `out` (H, W, 3)."""
+def _finish(rgb: Tensor, look: Look, out: Tensor) -> Tensor:
+    """Apply a look to linear (3, H, W) and write it, quantised, into `out` (H, W, 3); the sum of all that went in."""
     _, height, width = rgb.shape
     peak = 255.0 if out.dtype == torch.uint8 else 65535.0
     step = max(1, STRIP_PX // width)
+    total = rgb.sum()
     for top in range(0, height, step):
         strip = rgb[:, top : top + step]
         shown = apply_look(strip.reshape(3, -1), look).mul_(peak).add_(0.5)
         whole = shown.to(torch.uint8) if out.dtype == torch.uint8 else shown.to(torch.int32).to(torch.int16)
         out[top : top + step] = whole.reshape(3, -1, width).permute(1, 2, 0)
+        total += shown.sum()  # a NaN would be a black pixel, and nobody could tell
+    return total

@@ -9,6 +9,7 @@ the frame's border it gets the very padding that the whole frame gets there. Fra
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -16,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from flexispd.errors import TransientError
+from flexispd.errors import DeviceError, TransientError
 
 TILE_CPU = 512
 """Packed edge of a tile on a CPU: larger ones leave the caches and are slower."""
@@ -105,26 +106,52 @@ def in_memory(tiling: Tiling, work: Callable[[Tiling], Result]) -> Result:
 
     Raises:
         TransientError: Memory ran out on the CPU too.
+        DeviceError: The device failed in another way, and will not work again in this process.
     """
-    while True:
-        try:
-            with torch.inference_mode():
-                return work(tiling)
-        except (RuntimeError, MemoryError) as error:
-            if not _is_out_of_memory(error):
-                raise
-            less = tiling.smaller()
-            if less is None:
-                raise TransientError(
-                    "There is not enough memory to develop this frame.",
-                    remedy="Close other programs, or develop it on a machine with more memory.",
-                ) from error
-        # Only here: while the error was handled, its traceback held on to the tensors of the failed try.
-        if tiling.device.type == "cuda" and torch.cuda.is_available():
-            torch.cuda.empty_cache()
-        tiling = less
+    with _device_errors():
+        while True:
+            try:
+                with torch.inference_mode():
+                    return work(tiling)
+            except (RuntimeError, MemoryError) as error:
+                if not _is_out_of_memory(error):
+                    raise
+                less = tiling.smaller()
+                if less is None:
+                    raise TransientError(
+                        "There is not enough memory to develop this frame.",
+                        remedy="Close other programs, or develop it on a machine with more memory.",
+                    ) from error
+            # Only here: while the error was handled, its traceback held on to the tensors of the failed try.
+            if tiling.device.type == "cuda" and torch.cuda.is_available():
+                torch.cuda.empty_cache()
+            tiling = less
 
 
+@contextmanager
+def _device_errors() -> Iterator[None]:
+    """After such an error of CUDA every further call fails, until the process has ended."""
+    try:
+        yield
+    except RuntimeError as error:
+        if isinstance(error, torch.AcceleratorError) or any(sign in str(error) for sign in _DEVICE_FAILED):
+            first_line = str(error).partition("\n")[0]
+            raise DeviceError(
+                f"The device failed: {first_line}.", remedy="Start flexispd again; if it persists, restart the machine."
+            ) from error
+        raise
+
+
+def require_finite(values: Tensor) -> None:
+    """DeviceError if there is a NaN or an infinity: the networks give none, so the device has miscalculated."""
+    if not bool(values.sum().isfinite()):
+        raise DeviceError(
+            "The device gave numbers that are no picture.",
+            remedy="Run this again; if it happens again, render on another device.",
+        )
+
+
+_DEVICE_FAILED = ("CUDA error", "CUDA driver error", "cuDNN error", "CUDNN_STATUS", "CUBLAS_STATUS")
 _OUT_OF_MEMORY = ("DefaultCPUAllocator", "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED")
 
 

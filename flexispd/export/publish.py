@@ -6,25 +6,30 @@ Writing outputs so that a reader sees all of a file or none of it, and a power c
     3  the folders are synced                                                       else a power cut undoes renames
 
 An error in step 1 leaves nothing behind, and one in step 2 nothing that was not there before. Only a crash leaves
-temporary files, and they are known by their names.
+temporary files. They are known by their names, and by nobody holding the lock that a writer keeps on each of its own
+until it has been renamed: the kernel takes the locks of a process that dies.
 """
 
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import re
 import secrets
 import stat
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from flexispd.errors import CaptureError, FlexispError, TransientError, displayable
+from flexispd.errors import BlockedError, CaptureError, FlexispError, NameTakenError, TransientError, displayable
 
 STALE_AFTER_S = 3600.0
-"""No write takes an hour, so a temporary file this old belongs to a run that crashed."""
+"""No write takes an hour: where there are no locks, a temporary file this old belongs to a run that crashed."""
+
+_NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EINVAL, errno.ENOSYS)
+"""What file systems without locks answer, some network ones among them."""
 
 _NO_HARD_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
 """What file systems without hard links answer, FAT among them."""
@@ -46,28 +51,32 @@ def publish_together(files: Sequence[tuple[Path, bytes]], *, replacing: Collecti
         replacing: The targets that may exist. Any other is created only if its name is free at that moment: a file
             that somebody else put there meanwhile stays, and the call fails.
 
-    Raises TransientError when waiting or making room helps (full, read-only, not permitted, I/O error), and
-    CaptureError when it does not (a name that the file system refuses, a name that is taken).
+    Raises:
+        BlockedError: Nothing can be written to the folder, whichever file it is: full, read-only, not permitted, gone.
+        TransientError: Any other trouble that may pass.
+        NameTakenError: A file has the name of one that is not in `replacing`.
+        CaptureError: The file system will never take this name, or a file this large.
     """
     made: list[Path] = []
     staged: list[tuple[Path, Path]] = []
     created: list[Path] = []
     folders = list(dict.fromkeys(target.parent for target, _ in files))
-    try:
-        for folder in folders:
-            with _translated(folder):
-                _make_folder(folder, made)
-        for target, data in files:
-            with _translated(target):
-                staged.append((_stage(data, target.parent), target))
-        for temporary, target in staged:
-            with _translated(target):
-                _appear(temporary, target, replace=target in replacing)
-                if target not in replacing:
-                    created.append(target)
-    except BaseException:
-        _clean_up([*(temporary for temporary, _ in staged), *created], made)
-        raise
+    with ExitStack() as locks:
+        try:
+            for folder in folders:
+                with _translated(folder):
+                    _make_folder(folder, made)
+            for target, data in files:
+                with _translated(target):
+                    staged.append((_stage(data, target.parent, locks), target))
+            for temporary, target in staged:
+                with _translated(target):
+                    _appear(temporary, target, replace=target in replacing)
+                    if target not in replacing:
+                        created.append(target)
+        except BaseException:
+            _clean_up([*(temporary for temporary, _ in staged), *created], made)
+            raise
     for folder in folders:
         with _translated(folder):
             _sync_folder(folder)
@@ -77,37 +86,65 @@ def remove_stale_temporaries(folder: Path, now_s: float) -> int:
     """
     Delete what crashed runs left in `folder`, and return how many there were. `now_s` is the time since the epoch.
 
-    Looks at names of our own form only, and at regular files that nobody has written to for `STALE_AFTER_S`.
+    Looks only at regular files with names of our own form, and takes those that no process holds: at once where the
+    file system has locks, after `STALE_AFTER_S` without a write where it has none.
     """
     removed = 0
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
-            if not _TEMPORARY.fullmatch(entry.name):
-                continue
-            with suppress(OSError):
-                status = entry.stat(follow_symlinks=False)
-                if stat.S_ISREG(status.st_mode) and now_s - status.st_mtime > STALE_AFTER_S:
-                    Path(entry.path).unlink()
-                    removed += 1
+            if _TEMPORARY.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
+                with suppress(OSError):
+                    removed += _remove_if_abandoned(Path(entry.path), now_s)
     return removed
 
 
-def _stage(data: bytes, folder: Path) -> Path:
-    """`data` in a new temporary file, on the disk."""
-    # The name does not contain the target's, which may already have all the 255 bytes that a name can have.
-    temporary = folder / f".flexispd-{secrets.token_hex(8)}.tmp"
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+def _remove_if_abandoned(temporary: Path, now_s: float) -> bool:
+    # Open for writing, because network file systems give an exclusive lock on nothing less; FIFOs must not block.
+    descriptor = os.open(temporary, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
-        with os.fdopen(descriptor, "wb", buffering=0) as file:
+        status = os.fstat(descriptor)
+        locked = _lock(descriptor)
+        abandoned = now_s - status.st_mtime > STALE_AFTER_S if locked is None else locked
+        if abandoned and stat.S_ISREG(status.st_mode):
+            temporary.unlink()  # before the lock is given up, so that a writer who waits for it sees that it is gone
+            return True
+        return False
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int) -> bool | None:
+    """Whether the file could be locked for this descriptor alone; None where there are no locks."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        if error.errno in _NO_LOCKS:
+            return None
+        raise
+    return True
+
+
+def _stage(data: bytes, folder: Path, locks: ExitStack) -> Path:
+    """`data` in a new temporary file, on the disk; the file stays locked until `locks` is closed."""
+    while True:
+        # The name does not contain the target's, which may already have all the 255 bytes that a name can have.
+        temporary = folder / f".flexispd-{secrets.token_hex(8)}.tmp"
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        try:
+            file = locks.enter_context(os.fdopen(descriptor, "wb", buffering=0))
+            if _lock(descriptor) is False or os.fstat(descriptor).st_nlink == 0:
+                continue  # a clean-up came between the file and its lock, and takes it away
             view = memoryview(data)
             while view:
                 view = view[file.write(view) :]
-            os.fsync(file.fileno())
-    except BaseException:
-        with suppress(OSError):
-            temporary.unlink()
-        raise
-    return temporary
+            os.fsync(descriptor)
+        except BaseException:
+            with suppress(OSError):
+                temporary.unlink()
+            raise
+        return temporary
 
 
 def _appear(temporary: Path, target: Path, *, replace: bool) -> None:
@@ -172,11 +209,14 @@ class _Trouble:
     remedy: str
 
 
-_FULL = _Trouble(TransientError, "There is no space left to write {}.", "Free some space, then run this again.")
+_FULL = _Trouble(BlockedError, "There is no space left to write {}.", "Free some space, then run this again.")
 _FORBIDDEN = _Trouble(
-    TransientError,
+    BlockedError,
     "Writing {} is not permitted.",
     "Give yourself write access to the folder, or choose another outbox.",
+)
+_SILENT = _Trouble(
+    BlockedError, "The disk or share of {} does not answer.", "Check it and its connection, then run this again."
 )
 _NAME = _Trouble(
     CaptureError, "The file system does not accept the name {}.", "Rename the capture, or choose an outbox elsewhere."
@@ -184,23 +224,30 @@ _NAME = _Trouble(
 _TROUBLES = {
     errno.ENOSPC: _FULL,
     errno.EDQUOT: _Trouble(
-        TransientError, "Your disk quota is used up, so {} was not written.", "Free some space, then run this again."
+        BlockedError, "Your disk quota is used up, so {} was not written.", "Free some space, then run this again."
     ),
     errno.EROFS: _Trouble(
-        TransientError, "{} lies on a read-only file system.", "Mount it writable, or choose another outbox."
+        BlockedError, "{} lies on a read-only file system.", "Mount it writable, or choose another outbox."
     ),
     errno.EACCES: _FORBIDDEN,
     errno.EPERM: _FORBIDDEN,
     errno.ENOTDIR: _Trouble(
-        TransientError,
+        BlockedError,
         "A part of the path of {} is a file, not a folder.",
         "Move that file away, or choose another outbox.",
     ),
     errno.ENOENT: _Trouble(
-        TransientError, "The folder of {} has vanished.", "Check that its volume is still there, then run this again."
+        BlockedError, "The folder of {} has vanished.", "Check that its volume is still there, then run this again."
+    ),
+    **dict.fromkeys(
+        (
+            *(errno.EIO, errno.ESTALE, errno.ENODEV, errno.ENXIO, errno.ENOTCONN, errno.EREMOTEIO, errno.ESHUTDOWN),
+            *(errno.ETIMEDOUT, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ENETDOWN, errno.ENETUNREACH),
+        ),
+        _SILENT,
     ),
     errno.EEXIST: _Trouble(
-        CaptureError, "{} already exists and is not ours to replace.", "Move it away, or choose another outbox."
+        NameTakenError, "{} already exists and is not ours to replace.", "Move it away, or choose another outbox."
     ),
     errno.EFBIG: _Trouble(
         CaptureError, "{} is larger than the file system allows.", "Choose a smaller format, or an outbox elsewhere."
@@ -214,16 +261,19 @@ _TROUBLES = {
 
 @contextmanager
 def _translated(path: Path) -> Iterator[None]:
-    """The operating system's errors as ours; one that is not in the table may pass by itself."""
     try:
         yield
     except OSError as error:
-        known = _TROUBLES.get(error.errno or 0)
-        shown = displayable(path)
-        if known is None:
-            reason = os.strerror(error.errno) if error.errno else str(error)
-            raise TransientError(
-                f"{shown} could not be written: {reason}.",
-                remedy="Check the disk and its connection, then run this again.",
-            ) from error
-        raise known.kind(known.problem.format(shown), remedy=known.remedy) from error
+        raise outbox_error(path, error) from error
+
+
+def outbox_error(path: Path, error: OSError) -> FlexispError:
+    """The operating system's error about a file in an outbox, as ours; one that no table knows may pass by itself."""
+    known = _TROUBLES.get(error.errno or 0)
+    shown = displayable(path)
+    if known is not None:
+        return known.kind(known.problem.format(shown), remedy=known.remedy)
+    reason = os.strerror(error.errno) if error.errno else str(error)
+    return TransientError(
+        f"{shown} could not be written: {reason}.", remedy="Check the disk and its connection, then run this again."
+    )

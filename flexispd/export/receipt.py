@@ -15,7 +15,8 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -25,7 +26,8 @@ import numpy as np
 
 from flexispd import __version__
 from flexispd.capture.formats import RECEIPT_MARK
-from flexispd.errors import CaptureError, TransientError, displayable
+from flexispd.capture.records import Observation
+from flexispd.errors import CorruptRawError, TransientError, VanishedError, displayable
 from flexispd.profile import ExportParams, Profile
 from flexispd.types import Capture, Picture, ShotInfo
 
@@ -43,6 +45,40 @@ class InputFile:
     path: Path  # absolute
     size_bytes: int
     sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """
+    The files of a capture that decide its picture; the companion JPEG is not looked at.
+
+    Attributes:
+        sidecars: JSON and XMP.
+        observed: Every one of them, by its absolute path, as it was when it was opened for hashing.
+        content_sha256: Of all contents together, and of which is which; names and places do not count.
+    """
+
+    raw: InputFile
+    sidecars: tuple[InputFile, ...]
+    observed: Mapping[Path, Observation]
+    content_sha256: str
+
+    def check_unchanged(self) -> None:
+        """
+        Make sure that what was read after hashing is what was hashed.
+
+        Raises:
+            VanishedError: A file is not there any more.
+            CorruptRawError: A file was written to meanwhile, so it may not be complete yet.
+            TransientError: A file cannot be looked at.
+        """
+        for path, before in self.observed.items():
+            with _reading(path):
+                now = observation(path.stat())
+            if now != before:
+                raise CorruptRawError(
+                    f"{displayable(path)} was written to while it was read.", remedy="Wait until it is complete."
+                )
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +149,46 @@ class Receipt:
         )
 
 
-def hash_inputs(capture: Capture) -> tuple[InputFile, tuple[InputFile, ...]]:
-    """The raw and its sidecars with their SHA-256. CaptureError when one is missing, TransientError when unreadable."""
-    sidecars = tuple(_hash_input(path) for path in (capture.json, capture.xmp) if path is not None)
-    return _hash_input(capture.raw), sidecars
+def hash_inputs(capture: Capture) -> Inputs:
+    """
+    The raw and its sidecars with their SHA-256.
+
+    Raises:
+        VanishedError: A file is not there.
+        TransientError: A file cannot be read now.
+    """
+    files: dict[str, InputFile] = {}
+    observed: dict[Path, Observation] = {}
+    for kind, path in (("raw", capture.raw), ("json", capture.json), ("xmp", capture.xmp)):
+        if path is not None:
+            place = Path(os.path.abspath(path))  # noqa: PTH100  (links stay)
+            with _reading(path), path.open("rb") as file:
+                observed[place] = observation(os.fstat(file.fileno()))
+                sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+            files[kind] = InputFile(place, observed[place].size_bytes, sha256)
+    content = "".join(f"{kind} {file.sha256}\n" for kind, file in files.items())
+    sha256 = hashlib.sha256(content.encode()).hexdigest()
+    return Inputs(files.pop("raw"), tuple(files.values()), observed, sha256)
+
+
+def observation(status: os.stat_result) -> Observation:
+    """What tells one state of a file from another."""
+    return Observation(status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """The operating system's errors about a capture's file, as ours."""
+    try:
+        yield
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise VanishedError(f"{displayable(path)} does not exist.", remedy="Check the path.") from error
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise TransientError(
+            f"{displayable(path)} cannot be read: {reason}.",
+            remedy="Check its permissions and its disk, then run this again.",
+        ) from error
 
 
 def build_receipt(
@@ -173,13 +245,17 @@ def receipt_bytes(receipt: Receipt) -> bytes:
 
 
 def read_receipt(path: Path) -> Receipt | None:
-    """The receipt in this file; None when there is none, or when the file is not a receipt of ours."""
+    """
+    The receipt in this file; None when there is none, or when the file is not a receipt of ours.
+
+    Raises OSError when nobody can tell, because the disk or share does not answer.
+    """
     try:
         if not path.is_file():
             return None
         with path.open("rb") as file:
             data = file.read(RECEIPT_BYTES_MAX + 1)
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
         return None
     if len(data) > RECEIPT_BYTES_MAX:
         return None
@@ -193,20 +269,6 @@ def sha256_of(path: Path) -> str:
     """SHA-256 of a file's content, in hex. Raises OSError."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _hash_input(path: Path) -> InputFile:
-    shown = displayable(path)
-    try:
-        size_bytes = path.stat().st_size
-        return InputFile(Path(os.path.abspath(path)), size_bytes, sha256_of(path))  # noqa: PTH100  (links stay)
-    except FileNotFoundError as error:
-        raise CaptureError(f"{shown} does not exist.", remedy="Check the path.") from error
-    except OSError as error:
-        reason = os.strerror(error.errno) if error.errno else str(error)
-        raise TransientError(
-            f"{shown} cannot be read: {reason}.", remedy="Check its permissions and its disk, then run this again."
-        ) from error
 
 
 def _metadata(shot: ShotInfo) -> dict[str, Any]:

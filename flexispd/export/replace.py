@@ -5,36 +5,43 @@ A file is ours when it is a regular file whose content is exactly what a receipt
 retouched under our name is therefore no longer ours, and neither is a JPEG that a camera or another program happened
 to call `DSC1.natural.jpg`.
 
-    at the target's name                            without --overwrite      with --overwrite
-    nothing                                         written                  written
-    ours, same ingredients and settings             up to date, left alone   replaced
-    ours, other profile, weights or metadata        refused                  replaced
-    ours, but of another photograph                 refused                  refused
-    not ours, or changed since                      refused                  refused
-    a folder, a link, anything but a regular file   refused                  refused
+    at the target's name                            never           stale           always
+    nothing                                         written         written         written
+    ours, same ingredients and settings             up to date, left alone          replaced
+    ours, other profile, weights or metadata        refused         replaced        replaced
+    ours, but of another photograph                 refused         refused         refused
+    not ours, or changed since                      refused         refused         refused
+    a folder, a link, anything but a regular file   refused         refused         refused
 
-Another photograph is one whose raw differs in content and in path: cameras count from 9999 to 0001, and the second
-DSC_0001 must not take the place of the first. A raw that was merely moved, or copied again to the same place, is the
-same photograph.
+"never" is `flexispd render`, and "always" the same with --overwrite. For these another photograph is one whose raw
+differs in content and in path: cameras count from 9999 to 0001, and the second DSC_0001 must not take the place of the
+first. A raw that was merely moved, or copied again to the same place, is the same photograph.
+
+"stale" is the service, which keeps an earlier picture when a raw is written anew: there another content is another
+photograph. What a crash left between publishing and the ledger is adopted when it is up to date, completed when it is
+half there, and made anew when the profile has changed meanwhile.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import errno
 import os
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
-from flexispd.errors import CaptureError, TransientError, displayable
-from flexispd.export.publish import publish_together
+from flexispd.errors import CaptureError, NameTakenError, TransientError, displayable
+from flexispd.export.publish import outbox_error, publish_together
 from flexispd.export.receipt import Ingredients, OutputFile, Receipt, read_receipt, receipt_bytes, sha256_of
 from flexispd.profile import ExportParams
 
+Replacing = Literal["never", "stale", "always"]
+"""Which of our own files may be replaced, by the table above."""
+
 _ELSEWHERE = "Move it away, or choose another outbox."
-_SHORTER = "Rename the capture, or choose an outbox elsewhere."
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,30 +61,34 @@ class Clearance:
 
 
 def may_replace(
-    targets: Mapping[Path, ExportParams], receipt_path: Path, ingredients: Ingredients, *, overwrite: bool
+    targets: Mapping[Path, ExportParams], receipt_path: Path, ingredients: Ingredients, mode: Replacing
 ) -> Clearance:
     """
     Decide by the table above, for all targets of one capture and profile together; they lie beside the receipt.
 
-    The receipt counts as an output: it is not replaced by one of other ingredients, as long as anything it describes is
-    there, unless `overwrite` is given. Targets of which some are missing are an interrupted run, and may be completed.
-    Raises CaptureError with the reason when anything may not be written, TransientError when a file cannot be read.
+    The receipt counts as an output: under "never" it is not replaced by one of other ingredients, as long as anything
+    it describes is there. Targets of which some are missing are an interrupted run, and may be completed.
+
+    Raises:
+        NameTakenError: A name belongs to something that is not ours, or to another photograph.
+        CaptureError: It is ours and `mode` says that it stays, or the name is too long.
+        BlockedError, TransientError: The outbox cannot be looked at.
     """
     taken = [path for path in (*targets, receipt_path) if _exists(path)]
-    standing = _standing(read_receipt(receipt_path), receipt_path.parent)
+    standing = _standing(receipt_path)
     ours = set[str]() if standing is None else {receipt_path.name, *_names(standing.outputs, standing.earlier_outputs)}
     for path in taken:
         if path.name not in ours:
-            raise CaptureError(
+            raise NameTakenError(
                 f"{displayable(path)} already exists and is not ours, or was changed since.", remedy=_ELSEWHERE
             )
     if standing is None:
         return Clearance(up_to_date=False, replacing=(), previous=None)
     if len(ours) > 1:
-        _refuse_another_photograph(standing, ingredients)
+        _refuse_another_photograph(standing, ingredients, mode)
     made = {output.name: output.export for output in standing.outputs} if standing.made_of(ingredients) else {}
     current = {t for t, params in targets.items() if t.name in made and _same_export(made[t.name], params)}
-    if not overwrite:
+    if mode == "never":
         stale = [t for t in targets if t in taken and t not in current]
         orphaned = [receipt_path.with_name(name) for name in sorted(_names(standing.outputs) - made.keys())]
         if stale or orphaned:
@@ -85,7 +96,7 @@ def may_replace(
                 f"{displayable([*stale, *orphaned][0])} already exists, made with other settings, weights or metadata.",
                 remedy="Give --overwrite to replace it.",
             )
-    complete = len(current) == len(targets) and not overwrite
+    complete = len(current) == len(targets) and mode != "always"
     return Clearance(up_to_date=complete, replacing=tuple(taken), previous=standing)
 
 
@@ -101,7 +112,7 @@ def publish_with_receipt(
     files = [(receipt_path, receipt_bytes(receipt)), *pictures.items()]
     try:
         publish_together(files, replacing=taken.replacing)
-    except CaptureError as error:
+    except NameTakenError as error:
         if isinstance(error.__cause__, FileExistsError):
             _refuse_a_race(Path(error.__cause__.filename), receipt_path)
         raise
@@ -109,18 +120,21 @@ def publish_with_receipt(
 
 def _refuse_a_race(target: Path, receipt_path: Path) -> None:
     """The name was free a moment ago: a TransientError if another run of ours took it."""
-    standing = _standing(read_receipt(receipt_path), receipt_path.parent)
+    standing = _standing(receipt_path)
     if standing is not None and (target == receipt_path or target.name in _names(standing.outputs)):
         raise TransientError(
             f"Another run of flexispd wrote {displayable(target)} just now.", remedy="Run this again."
         ) from None
 
 
-def _standing(receipt: Receipt | None, folder: Path) -> Receipt | None:
+def _standing(receipt_path: Path) -> Receipt | None:
     """The receipt without the files that are gone or were changed."""
+    with _looking_at(receipt_path):
+        receipt = read_receipt(receipt_path)
     if receipt is None:
         return None
-    contents = {name: _content(folder / name) for name in _names(receipt.outputs, receipt.earlier_outputs)}
+    names = _names(receipt.outputs, receipt.earlier_outputs)
+    contents = {name: _content(receipt_path.with_name(name)) for name in names}
     return dataclasses.replace(
         receipt,
         outputs=tuple(o for o in receipt.outputs if contents[o.name] == o.sha256),
@@ -133,34 +147,41 @@ def _names(*outputs: Iterable[OutputFile]) -> set[str]:
 
 
 def _content(path: Path) -> str | None:
-    """SHA-256 of a regular file, None where there is none."""
-    try:
-        return sha256_of(path) if stat.S_ISREG(path.lstat().st_mode) else None
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except OSError as error:
-        raise _unreadable(path, error) from error
+    """SHA-256 of a regular file; None where there is none, or none that we may read."""
+    with _looking_at(path):
+        try:
+            return sha256_of(path) if stat.S_ISREG(path.lstat().st_mode) else None
+        except (FileNotFoundError, NotADirectoryError, PermissionError):
+            return None
 
 
 def _exists(path: Path) -> bool:
-    """Whether there is a regular file. CaptureError for anything else that has the name."""
-    try:
-        mode = path.lstat().st_mode
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    except OSError as error:
-        raise _unreadable(path, error) from error
+    """Whether there is a regular file. NameTakenError for anything else that has the name."""
+    with _looking_at(path):
+        try:
+            mode = path.lstat().st_mode
+        except (FileNotFoundError, NotADirectoryError):
+            return False
     if stat.S_ISREG(mode):
         return True
     kind = "a folder" if stat.S_ISDIR(mode) else "a symbolic link" if stat.S_ISLNK(mode) else "not a regular file"
-    raise CaptureError(f"{displayable(path)} is {kind}, where an output should go.", remedy=_ELSEWHERE)
+    raise NameTakenError(f"{displayable(path)} is {kind}, where an output should go.", remedy=_ELSEWHERE)
 
 
-def _refuse_another_photograph(standing: Receipt, ingredients: Ingredients) -> None:
+@contextmanager
+def _looking_at(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise outbox_error(path, error) from error
+
+
+def _refuse_another_photograph(standing: Receipt, ingredients: Ingredients, mode: Replacing) -> None:
     before, now = standing.raw, ingredients.raw
-    if before.sha256 != now.sha256 and os.fsencode(before.path) != os.fsencode(now.path):
+    same_place = mode != "stale" and os.fsencode(before.path) == os.fsencode(now.path)
+    if before.sha256 != now.sha256 and not same_place:
         name = min(_names(standing.outputs, standing.earlier_outputs))
-        raise CaptureError(
+        raise NameTakenError(
             f"{displayable(name)} in the outbox is the picture of another photograph, {displayable(before.path)}.",
             remedy="Choose another outbox, or delete it first.",
         )
@@ -170,13 +191,3 @@ def _same_export(one: ExportParams, other: ExportParams) -> bool:
     if one.format == other.format != "jpeg":
         return one.gps == other.gps  # quality and chroma mean nothing to the others
     return one == other
-
-
-def _unreadable(path: Path, error: OSError) -> TransientError | CaptureError:
-    if error.errno == errno.ENAMETOOLONG:
-        return CaptureError(f"The name {displayable(path)} is too long for the file system.", remedy=_SHORTER)
-    reason = os.strerror(error.errno) if error.errno else str(error)
-    return TransientError(
-        f"{displayable(path)} cannot be read: {reason}.",
-        remedy="Check its permissions and its disk, then run this again.",
-    )

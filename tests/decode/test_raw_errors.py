@@ -12,7 +12,7 @@ import pytest
 from decode_making import METADATA, frame, png_capture, raw_capture, with_tag
 
 from flexispd.decode import read_mosaic
-from flexispd.errors import CaptureError, CorruptRawError, TransientError, UnsupportedRawError
+from flexispd.errors import CaptureError, CorruptRawError, TransientError, UnsupportedRawError, VanishedError
 from flexispd.training.dng import write_dng
 from flexispd.types import Capture
 
@@ -155,9 +155,9 @@ def test_a_file_that_is_no_raw_is_told_by_name_or_first_bytes(
 
 def test_a_file_that_is_away_can_be_tried_again(tmp_path: Path) -> None:
     """
-    A vanished or unreadable file is a matter of the surroundings.
+    A vanished or unreadable file is a matter of the surroundings, and each is told from the other.
     """
-    with pytest.raises(TransientError, match=os.strerror(errno.ENOENT)):
+    with pytest.raises(VanishedError, match="does not exist"):
         read_mosaic(Capture(tmp_path / "gone.dng"))
     (tmp_path / "folder.dng").mkdir()
     with pytest.raises(TransientError, match=os.strerror(errno.EISDIR)):

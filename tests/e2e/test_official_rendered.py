@@ -11,7 +11,7 @@ import torch
 from flexispd.develop.models import load_models
 from flexispd.develop.networks.import_official import import_checkout
 from flexispd.develop.official import develop_official
-from flexispd.pipeline import develop, process
+from flexispd.pipeline import Order, develop, process
 from flexispd.profile import load_profile
 from flexispd.training.dng import write_dng
 from flexispd.types import CFA, Capture, ColorMatrix, Mosaic, ShotInfo
@@ -50,7 +50,8 @@ def test_both_model_sets_render_one_capture(models, tmp_path):
     raw.parent.mkdir()
     raw.write_bytes(write_dng(frame(orientation=6)))
 
-    official, ours = process(Capture(raw), profiles(), models, tmp_path / "out" / "IMG_1")
+    orders = [Order(profile, tmp_path / "out" / f"IMG_1.{profile.name}") for profile in profiles()]
+    official, ours = process(Capture(raw), orders, models)
 
     receipt = json.loads((tmp_path / "out" / "IMG_1.deep-flexisp-2022.json").read_bytes())
     assert official.error is None

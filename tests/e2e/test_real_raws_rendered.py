@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from flexispd.decode import read_mosaic
 from flexispd.develop.models import Models, load_models
-from flexispd.pipeline import process
+from flexispd.pipeline import Order, process
 from flexispd.profile import Profile, load_profile
 from flexispd.training.dng import write_dng
 from flexispd.types import CFA, Capture, Mosaic, ShotInfo
@@ -93,8 +93,8 @@ class Darkroom:
         return Capture(path)
 
     def render(self, capture: Capture, name: str) -> Rendered:
-        base = self.folder / "outbox" / name.replace(".", "_")
-        (result,) = process(capture, [self.profile], self.models, base)
+        target = self.folder / "outbox" / name.replace(".", "_")
+        (result,) = process(capture, [Order(self.profile, target)], self.models)
         assert result.error is None
         (path,) = result.outputs
         picture = cv2.imread(str(path), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)

@@ -1,17 +1,20 @@
 """A file is published whole, durably, and never over somebody else's; a disk in trouble leaves nothing behind."""
 
 import errno
+import fcntl
 import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from flexispd.errors import CaptureError, TransientError
+from flexispd.errors import BlockedError, CaptureError, NameTakenError, TransientError
 from flexispd.export.publish import STALE_AFTER_S, publish, publish_together, remove_stale_temporaries
 
+TEMPORARY = ".flexispd-0000000000000000.tmp"
 LONGEST_NAME = "n" * 251 + ".jpg"
 
 
@@ -74,7 +77,7 @@ def test_all_files_appear_or_none(tmp_path: Path) -> None:
     """
     (tmp_path / "b.jpg").write_bytes(b"somebody else's")
 
-    with pytest.raises(CaptureError, match="already exists"):
+    with pytest.raises(NameTakenError, match="already exists"):
         publish_together([(tmp_path / "a.json", b"{}"), (tmp_path / "b.jpg", b"ours")])
 
     assert everything_below(tmp_path) == ["b.jpg"]
@@ -112,7 +115,7 @@ def test_a_file_in_the_place_of_a_folder_is_named(tmp_path: Path) -> None:
     """
     (tmp_path / "outbox").write_bytes(b"")
 
-    with pytest.raises(TransientError, match="not a folder"):
+    with pytest.raises(BlockedError, match="not a folder"):
         publish(b"picture", tmp_path / "outbox" / "DSC1.jpg")
 
 
@@ -128,13 +131,18 @@ def test_folders_made_in_vain_are_removed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("number", "kind"),
-    [(errno.EDQUOT, TransientError), (errno.EIO, TransientError), (errno.EILSEQ, CaptureError)],
+    [
+        *((number, BlockedError) for number in (errno.EDQUOT, errno.EIO, errno.ESTALE, errno.ENODEV, errno.ENXIO)),
+        (errno.ENOMEM, TransientError),
+        (errno.EILSEQ, CaptureError),
+    ],
 )
 def test_errors_that_no_test_can_cause_are_sorted_too(
     number: int, kind: type[Exception], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """
-    A used-up quota and a failing disk may pass; a name that is not UTF-8 on a file system that wants it will not.
+    A used-up quota and a failing disk stop every capture, and may pass; a name that is not UTF-8 on a file system that
+    wants it will not.
     """
 
     def fail(_: int) -> None:
@@ -142,8 +150,9 @@ def test_errors_that_no_test_can_cause_are_sorted_too(
 
     monkeypatch.setattr(os, "fsync", fail)
 
-    with pytest.raises(kind):
+    with pytest.raises(kind) as caught:
         publish(b"picture", tmp_path / "DSC1.jpg")
+    assert type(caught.value) is kind
 
     assert everything_below(tmp_path) == []
 
@@ -166,27 +175,116 @@ def test_a_file_system_without_hard_links_is_written_too(tmp_path: Path, monkeyp
     assert everything_below(tmp_path) == ["a.jpg"]
 
 
-def test_leftovers_of_a_crash_are_recognised(tmp_path: Path) -> None:
+KILLED_WHILE_WRITING = """
+import os, sys
+from pathlib import Path
+from flexispd.export.publish import publish_together
+
+def stop(*_):
+    print("here", flush=True)
+    sys.stdin.read()
+
+setattr(os, sys.argv[2], stop)
+folder = Path(sys.argv[1])
+publish_together([(folder / "DSC1.json", b"{}"), (folder / "DSC1.jpg", b"picture")])
+"""
+
+
+@pytest.mark.parametrize("step", ["fsync", "link"])
+def test_what_a_killed_run_left_is_removed_at_once_and_not_before(step: str, tmp_path: Path) -> None:
     """
-    An old temporary file of ours goes; a young one may be in use, and anything else is not ours.
+    A temporary file that a process still holds stays, however old it is; kill -9 lets go of it.
     """
-    stale, young = tmp_path / ".flexispd-0123456789abcdef.tmp", tmp_path / ".flexispd-ffffffffffffffff.tmp"
-    others = [tmp_path / ".flexispd-notes.tmp", tmp_path / "DSC1.tmp"]
-    for path in (stale, young, *others):
+    writer = subprocess.Popen(
+        [sys.executable, "-c", KILLED_WHILE_WRITING, str(tmp_path), step],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    with writer:
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == b"here\n"
+        count = len(everything_below(tmp_path))
+        assert count == {"fsync": 1, "link": 2}[step]
+        assert remove_stale_temporaries(tmp_path, now_s=time.time() + 2 * STALE_AFTER_S) == 0
+        assert len(everything_below(tmp_path)) == count
+        writer.kill()
+
+    assert remove_stale_temporaries(tmp_path, now_s=time.time()) == count
+    assert everything_below(tmp_path) == []
+
+
+def test_the_second_name_that_a_crash_leaves_is_removed(tmp_path: Path) -> None:
+    """
+    Between the link and the end of the temporary name both are there; the published file stays.
+    """
+    (tmp_path / "DSC1.jpg").write_bytes(b"picture")
+    os.link(tmp_path / "DSC1.jpg", tmp_path / TEMPORARY)
+
+    assert remove_stale_temporaries(tmp_path, now_s=0) == 1
+
+    assert everything_below(tmp_path) == ["DSC1.jpg"]
+
+
+def test_only_files_with_a_name_of_ours_are_removed(tmp_path: Path) -> None:
+    """
+    What only looks alike is not ours: other names, folders, links, and FIFOs, which must not block either.
+    """
+    (tmp_path / ".flexispd-notes.tmp").write_bytes(b"")
+    (tmp_path / "DSC1.tmp").write_bytes(b"")
+    (tmp_path / TEMPORARY).mkdir()
+    (tmp_path / TEMPORARY.replace("0", "1")).symlink_to("DSC1.tmp")
+    os.mkfifo(tmp_path / TEMPORARY.replace("0", "2"))
+
+    assert remove_stale_temporaries(tmp_path, now_s=time.time() + 2 * STALE_AFTER_S) == 0
+    assert len(everything_below(tmp_path)) == 5
+
+
+def test_without_locks_age_decides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    Some network file systems have none: files are published all the same, and a young temporary file may be in use.
+    """
+
+    def refuse(*_: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    publish(b"picture", tmp_path / "DSC1.jpg")
+    stale, young = tmp_path / TEMPORARY, tmp_path / TEMPORARY.replace("0", "1")
+    for path, age in ((stale, 0), (young, STALE_AFTER_S)):
         path.write_bytes(b"")
-        os.utime(path, (0, 0))
-    os.utime(young, (STALE_AFTER_S, STALE_AFTER_S))
+        os.utime(path, (age, age))
 
     assert remove_stale_temporaries(tmp_path, now_s=STALE_AFTER_S + 1) == 1
+    assert everything_below(tmp_path) == [young.name, "DSC1.jpg"]
 
-    assert not stale.exists()
-    assert all(path.exists() for path in (young, *others))
+
+def test_a_clean_up_that_is_faster_than_the_lock_takes_an_empty_file_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    Between making a temporary file and locking it, another process may find it unheld; the writer makes another.
+    """
+    lock = fcntl.flock
+    removed: list[bool] = []
+
+    def late(descriptor: int, operation: int) -> None:
+        if not removed:
+            removed.append(True)
+            assert remove_stale_temporaries(tmp_path, now_s=0) == 1
+        lock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    publish(b"picture", tmp_path / "DSC1.jpg")
+
+    assert removed
+    assert everything_below(tmp_path) == ["DSC1.jpg"]
+    assert (tmp_path / "DSC1.jpg").read_bytes() == b"picture"
 
 
 ON_A_SMALL_DISK = """
 import os, subprocess, sys
 from pathlib import Path
-from flexispd.errors import TransientError
+from flexispd.errors import BlockedError
 from flexispd.export.publish import publish, publish_together
 
 disk, trouble = Path(sys.argv[1]), sys.argv[2]
@@ -201,7 +299,7 @@ for attempt in (
 ):
     try:
         attempt()
-    except TransientError as error:
+    except BlockedError as error:
         print(error.problem)
     else:
         sys.exit("no error")
@@ -230,12 +328,12 @@ def test_a_full_or_read_only_disk_leaves_everything_as_it_was(trouble: str, word
 IN_A_LOCKED_FOLDER = """
 import sys
 from pathlib import Path
-from flexispd.errors import TransientError
+from flexispd.errors import BlockedError
 from flexispd.export.publish import publish
 
 try:
     publish(b"x", Path(sys.argv[1]) / "a.jpg")
-except TransientError as error:
+except BlockedError as error:
     print(error.problem)
 """
 

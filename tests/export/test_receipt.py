@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flexispd.errors import CaptureError
+from flexispd.errors import CorruptRawError, VanishedError
 from flexispd.export.receipt import (
     SCHEMA,
     Ingredients,
@@ -271,17 +271,52 @@ def test_inputs_are_known_by_their_content(tmp_path: Path) -> None:
     raw.write_bytes(b"raw")
     xmp.write_bytes(b"xmp")
 
-    file, sidecars = hash_inputs(Capture(raw, xmp=xmp, companion=tmp_path / "DSC1.JPG"))
+    inputs = hash_inputs(Capture(raw, xmp=xmp, companion=tmp_path / "DSC1.JPG"))
 
-    assert file == InputFile(raw, 3, hashlib.sha256(b"raw").hexdigest())
-    assert sidecars == (InputFile(xmp, 3, hashlib.sha256(b"xmp").hexdigest()),)
+    assert inputs.raw == InputFile(raw, 3, hashlib.sha256(b"raw").hexdigest())
+    assert inputs.sidecars == (InputFile(xmp, 3, hashlib.sha256(b"xmp").hexdigest()),)
+    inputs.check_unchanged()
+
+
+def test_content_is_what_the_files_say_and_which_is_which(tmp_path: Path) -> None:
+    """
+    The same bytes under other names are the same content; an XMP file that says what a JSON file said is not.
+    """
+    paths = [tmp_path / name for name in ("DSC1.NEF", "copy.NEF", "DSC1.json", "copy.xmp")]
+    for path in paths:
+        path.write_bytes(b"raw" if path.suffix == ".NEF" else b"{}")
+    raw, copy, json_path, xmp = paths
+
+    assert hash_inputs(Capture(raw)).content_sha256 == hash_inputs(Capture(copy)).content_sha256
+    contents = {hash_inputs(c).content_sha256 for c in (Capture(raw), Capture(raw, json_path), Capture(raw, xmp=xmp))}
+    assert len(contents) == 3
+
+
+@pytest.mark.parametrize("name", ["DSC1.NEF", "DSC1.xmp"])
+def test_a_file_that_changes_after_hashing_is_noticed(name: str, tmp_path: Path) -> None:
+    """
+    The receipt must not name other bytes than those that were developed; such a file is not complete yet.
+    """
+    raw, xmp = tmp_path / "DSC1.NEF", tmp_path / "DSC1.xmp"
+    raw.write_bytes(b"raw")
+    xmp.write_bytes(b"xmp")
+    inputs = hash_inputs(Capture(raw, xmp=xmp))
+
+    with (tmp_path / name).open("ab") as file:
+        file.write(b"more")
+
+    with pytest.raises(CorruptRawError, match="written to while it was read"):
+        inputs.check_unchanged()
+    (tmp_path / name).unlink()
+    with pytest.raises(VanishedError):
+        inputs.check_unchanged()
 
 
 def test_an_input_that_has_vanished_is_named(tmp_path: Path) -> None:
     """
     Between listing and hashing, a card may be pulled.
     """
-    with pytest.raises(CaptureError, match=r"DSC1\.NEF"):
+    with pytest.raises(VanishedError, match=r"DSC1\.NEF"):
         hash_inputs(Capture(tmp_path / "DSC1.NEF"))
 
 
