@@ -18,6 +18,11 @@ DEBUG = "FLEXISPD_DEBUG"
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on stdout.")]
 
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option("--config", metavar="FILE", help="Configuration of the daemon, instead of the user's or the system's."),
+]
+
 
 def print_json(value: Any) -> None:
     """One JSON document on stdout. Paths become text; everything is ASCII, so that any file name survives any pipe."""
