@@ -1,5 +1,5 @@
 """
-Where files are: the profiles and weights that come with the program, and the user's own folders.
+Where files are: the profiles, weights and units that come with the program, and the user's own folders.
 
 In a checkout the shipped ones are folders at the top level, where people look for them. In an installation they travel
 inside the package, as `flexispd/_data`. Nobody else needs to know the difference.
@@ -16,8 +16,8 @@ from flexispd.errors import SetupError, displayable
 _PACKAGE = Path(__file__).resolve().parent
 
 
-def data_folder(name: Literal["profiles", "weights"]) -> Path:
-    """Folder of the shipped profiles or weights. SetupError when the installation lost it."""
+def data_folder(name: Literal["profiles", "weights", "systemd"]) -> Path:
+    """Folder of the shipped profiles, weights or units. SetupError when the installation lost it."""
     installed = _PACKAGE / "_data" / name
     if installed.is_dir():
         return installed
