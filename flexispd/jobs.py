@@ -83,10 +83,10 @@ class Unready:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A step of a job begins. No other step of this job is running."""
+    """A step of a job begins, and no other is running; None: it lies between two threads, and nobody works on it."""
 
     job: int
-    name: Literal["read", "decode", "develop", "publish"]
+    name: Literal["read", "decode", "develop", "publish"] | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -189,6 +189,7 @@ class Result:
 
     Attributes:
         profile: Name of the profile.
+        receipt_path: Where the receipt lies, or would.
         receipt: None when it failed.
         outputs: The pictures, whole and durable.
         up_to_date: They were there already, made from the same ingredients.
@@ -196,6 +197,7 @@ class Result:
     """
 
     profile: str
+    receipt_path: Path
     receipt: Receipt | None = None
     outputs: tuple[Path, ...] = ()
     up_to_date: bool = False
@@ -224,7 +226,7 @@ def process(
         try:
             plans[i] = plan(order, inputs, models.weights[order.profile.model], replacing)
         except FlexispError as error:
-            results[i] = Result(order.profile.name, error=error)
+            results[i] = Result(order.profile.name, order.file(".json"), error=error)
         else:
             if plans[i].clearance.up_to_date:
                 results[i] = found(plans.pop(i))
@@ -235,7 +237,7 @@ def process(
             try:
                 results[i] = publish(planned, mosaic.shot, picture, Timer(dict(timed.steps_ms)))
             except FlexispError as error:
-                results[i] = Result(planned.ingredients.profile.name, error=error)
+                results[i] = Result(planned.ingredients.profile.name, planned.receipt_path, error=error)
     return [results[i] for i in range(len(orders))]
 
 
@@ -254,7 +256,8 @@ def plan(order: Order, inputs: Inputs, weights: Mapping[str, str], replacing: Re
 
 def found(planned: Plan) -> Result:
     """The result of an order for which there is nothing to do."""
-    return Result(planned.ingredients.profile.name, planned.clearance.previous, tuple(planned.targets), up_to_date=True)
+    name, targets = planned.ingredients.profile.name, tuple(planned.targets)
+    return Result(name, planned.receipt_path, planned.clearance.previous, targets, up_to_date=True)
 
 
 def decode(capture: Capture, inputs: Inputs, timed: Timer) -> Mosaic:
@@ -280,10 +283,11 @@ def publish(planned: Plan, shot: ShotInfo, picture: Picture, timed: Timer) -> Re
         OutputFile(target.name, hashlib.sha256(data).hexdigest(), width, height, planned.targets[target])
         for target, data in files.items()
     ]
-    reported = replace(picture, report={**picture.report, "milliseconds": timed.steps_ms})
+    reported = replace(picture, report={**picture.report, "milliseconds": dict(timed.steps_ms)})
     receipt = build_receipt(planned.ingredients, shot, reported, outputs, planned.clearance.previous)
-    publish_with_receipt(receipt, planned.receipt_path, files, planned.clearance)
-    return Result(profile.name, receipt, tuple(files))
+    with timed("publish", on_device=False):
+        publish_with_receipt(receipt, planned.receipt_path, files, planned.clearance)
+    return Result(profile.name, planned.receipt_path, receipt, tuple(files))
 
 
 def _at_depth(picture: Picture, export: ExportParams) -> Picture:

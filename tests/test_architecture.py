@@ -13,7 +13,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 PLACES = [path.relative_to(PACKAGE).as_posix() for path in FILES]
 
 ONLY_IN = {
-    "torch": ("develop/", "training/", "bench/", "pipeline.py", "worker.py"),
+    "torch": ("develop/", "training/", "bench/", "pipeline.py", "stages.py"),
     "safetensors": ("develop/networks/",),
     "rawpy": ("decode/raw.py", "bench/demosaic.py"),
     "exifread": ("decode/metadata.py",),

@@ -1,0 +1,318 @@
+"""
+The three threads of a worker: while one frame is on the device, the next is read and the last is written.
+
+    jobs --read, decode--> mosaics --develop--> pictures --encode, publish--> outbox
+
+Python's lock is no obstacle: hashing, LibRaw, torch and the encoders all work without it. A capture that fails is
+reported, with what kind of failure it is, and the next one is taken; only a failed device ends the process.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any, Literal
+
+import numpy as np
+import torch
+
+from flexispd.byte_queue import ByteQueue
+from flexispd.develop.models import Models, all_devices, load_models
+from flexispd.errors import (
+    BlockedError,
+    ConfigError,
+    CorruptRawError,
+    DeviceError,
+    FlexispError,
+    NameTakenError,
+    SetupError,
+    TransientError,
+    UnsupportedRawError,
+    VanishedError,
+    displayable,
+)
+from flexispd.export.publish import outbox_error
+from flexispd.export.receipt import Inputs, Receipt, hash_inputs
+from flexispd.jobs import (
+    Drop,
+    Failed,
+    FailureKind,
+    Finished,
+    Go,
+    Hashed,
+    Job,
+    Named,
+    OutputWritten,
+    Ready,
+    Stage,
+    Taken,
+    WorkerOptions,
+)
+from flexispd.pipeline import Order, Plan, Result, Timer, decode, develop, found, plan, publish
+from flexispd.profile import Profile
+from flexispd.types import CFA, Mosaic, Picture, ShotInfo
+
+WARM_UP_PX = 256
+"""Edge of the first frame: every kernel that a frame needs is loaded and has run once."""
+
+_KINDS: tuple[tuple[type[FlexispError], FailureKind], ...] = (
+    (VanishedError, "vanished"),
+    (CorruptRawError, "incomplete"),
+    (UnsupportedRawError, "unsupported"),
+    (BlockedError, "blocked"),
+    (TransientError, "transient"),
+    (DeviceError, "device"),
+    (SetupError, "setup"),
+    (ConfigError, "setup"),
+)
+"""What the supervisor is told, the narrower error first."""
+
+StageName = Literal["read", "decode", "develop", "publish"]
+
+
+def warmed_up(options: WorkerOptions) -> tuple[Models, Ready]:
+    """
+    The networks of `options.profile` on their device, after one frame.
+
+    Raises:
+        SetupError: The device is absent, or the weights are missing or altered.
+        DeviceError, TransientError: The frame could not be developed.
+    """
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    models = load_models([options.profile], options.device)
+    _use(models.device)
+    started = time.perf_counter()
+    develop(_first_frame(), [options.profile], models)
+    return models, Ready(str(models.device), all_devices(), 1000 * (time.perf_counter() - started))
+
+
+def _first_frame() -> Mosaic:
+    """Grey that grows from left to right, with some noise."""
+    ramp = np.linspace(600, 12000, WARM_UP_PX)
+    noise = np.random.default_rng(0).normal(0, 20, (WARM_UP_PX, WARM_UP_PX))
+    return Mosaic((ramp + noise).astype(np.uint16), CFA.RGGB, (512.0,) * 4, (16383.0,) * 4, ShotInfo())
+
+
+def _use(device: torch.device) -> None:
+    """Make `device` the one that this thread means when it names none."""
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+
+
+class _DroppedError(Exception):
+    """The supervisor has no use for this job any more."""
+
+
+@dataclass(slots=True, eq=False)
+class _Task:
+    """
+    A job on its way through the threads; one of them has it at a time.
+
+    Attributes:
+        answers: What the supervisor says about this job.
+        stage: The step that is running.
+    """
+
+    job: Job
+    answers: SimpleQueue[Go | Drop] = field(default_factory=SimpleQueue)
+    stage: StageName | None = None
+    timed: Timer = field(default_factory=Timer)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Planned:
+    """A task of which it is known what will be written where, with the networks that its profile asks for."""
+
+    task: _Task
+    inputs: Inputs
+    models: Models
+    plan: Plan
+
+
+class Stages:
+    """The threads, what lies between them, and the jobs that they hold."""
+
+    def __init__(self, send: Callable[[Any], None], models: Models, queue_bytes: int) -> None:
+        self._send = send
+        self._device = models.device
+        self._models = dict.fromkeys(models.weights, models)
+        self._tasks: dict[int, _Task] = {}
+        self._given: SimpleQueue[_Task] = SimpleQueue()
+        self._mosaics: ByteQueue[tuple[_Planned, Mosaic]] = ByteQueue(queue_bytes)
+        self._pictures: ByteQueue[tuple[_Planned, ShotInfo, Picture]] = ByteQueue(queue_bytes)
+        for work in (self._read_all, self._develop_all, self._publish_all):
+            threading.Thread(target=work, name=work.__name__, daemon=True).start()
+
+    def take(self, message: Job | Go | Drop) -> None:
+        """A job, or an answer about one. Never waits."""
+        if isinstance(message, Job):
+            task = self._tasks[message.id] = _Task(message)
+            self._given.put(task)
+        elif (asking := self._tasks.get(message.job)) is not None:
+            asking.answers.put(message)
+
+    def _read_all(self) -> None:
+        while True:
+            task = self._given.get()
+            with self._reported(task):
+                self._read(task)
+
+    def _develop_all(self) -> None:
+        _use(self._device)
+        while True:
+            planned, mosaic = self._mosaics.get()
+            task = planned.task
+            with self._reported(task):
+                self._begin(task, "develop")
+                (picture,) = develop(mosaic, [task.job.profile], planned.models, task.timed)
+                self._begin(task, None)
+                self._pictures.put((planned, mosaic.shot, picture), picture.values.nbytes)
+
+    def _publish_all(self) -> None:
+        while True:
+            planned, shot, picture = self._pictures.get()
+            with self._reported(planned.task):
+                self._publish(planned, shot, picture)
+
+    def _read(self, task: _Task) -> None:
+        """From a job to a mosaic on its way to the device, unless there is nothing to do."""
+        job = task.job
+        self._begin(task, "read")
+        with task.timed("hash", on_device=False):
+            inputs = hash_inputs(job.capture)
+        target = self._ask(task, Hashed(job.id, inputs.raw.sha256, inputs.content_sha256))
+        self._begin(task, "read")
+        models = self._models_of(job.profile)
+        planned = None if target is None else self._planned(task, inputs, models, target)
+        if planned is None or not planned.plan.clearance.up_to_date:
+            self._begin(task, "decode")
+            mosaic = decode(job.capture, inputs, task.timed)
+            if planned is None:
+                shot = mosaic.shot
+                target = self._ask(task, Named(job.id, shot.taken_at, shot.model or shot.make))
+                self._begin(task, "read")
+                planned = self._planned(task, inputs, models, target)
+        if planned.plan.clearance.up_to_date:
+            self._finish(task, found(planned.plan))
+            return
+        self._begin(task, None)
+        self._mosaics.put((planned, mosaic), mosaic.values.nbytes)
+
+    def _publish(self, planned: _Planned, shot: ShotInfo, picture: Picture) -> None:
+        task = planned.task
+        self._begin(task, "publish")
+        while True:
+            try:
+                result = publish(planned.plan, shot, picture, task.timed)
+            except NameTakenError:  # since it was planned
+                target = self._ask(task, Taken(task.job.id))
+                self._begin(task, "publish")
+                planned = self._planned(task, planned.inputs, planned.models, target)
+                if not planned.plan.clearance.up_to_date:
+                    continue
+                result = found(planned.plan)
+            self._finish(task, result)
+            return
+
+    def _planned(self, task: _Task, inputs: Inputs, models: Models, target: Path | None) -> _Planned:
+        """What will be written where, under this name or the next one that the supervisor gives."""
+        profile = task.job.profile
+        while True:
+            if target is None:
+                raise ValueError("a name was asked for, and none was given")
+            try:
+                decided = plan(Order(profile, target), inputs, models.weights[profile.model], "stale")
+            except NameTakenError:
+                target = self._ask(task, Taken(task.job.id))
+            else:
+                return _Planned(task, inputs, models, decided)
+
+    def _models_of(self, profile: Profile) -> Models:
+        if profile.model not in self._models:
+            self._models[profile.model] = load_models([profile], str(self._device))
+        return self._models[profile.model]
+
+    def _begin(self, task: _Task, stage: StageName | None) -> None:
+        task.stage = stage
+        self._send(Stage(task.job.id, stage))
+
+    def _ask(self, task: _Task, question: Hashed | Named | Taken) -> Path | None:
+        """The target that the supervisor gives."""
+        self._send(question)
+        answer = task.answers.get()
+        if isinstance(answer, Drop):
+            raise _DroppedError
+        return answer.target
+
+    def _finish(self, task: _Task, result: Result) -> None:
+        receipt = result.receipt
+        if receipt is None:
+            raise ValueError("a result without error has a receipt")
+        finished = Finished(
+            job=task.job.id,
+            receipt=result.receipt_path,
+            outputs=tuple(_written(path, receipt) for path in result.outputs),
+            up_to_date=result.up_to_date,
+            warnings=receipt.warnings,
+            steps_ms=dict(task.timed.steps_ms),
+            device=str(receipt.development.get("device", self._device)),
+            camera=_fact(receipt, "model") or _fact(receipt, "make"),
+            taken_at=_fact(receipt, "taken_at"),
+        )
+        del self._tasks[task.job.id]
+        self._send(finished)
+
+    @contextmanager
+    def _reported(self, task: _Task) -> Iterator[None]:
+        """Whatever goes wrong with one job is told, and ends that job only; a failed device ends the process."""
+        try:
+            yield
+        except _DroppedError:
+            del self._tasks[task.job.id]
+        except Exception as error:
+            del self._tasks[task.job.id]
+            failed = _failure(task, error)
+            self._send(failed)
+            if failed.kind == "device":
+                os._exit(1)
+
+
+def _failure(task: _Task, error: Exception) -> Failed:
+    job = task.job.id
+    if isinstance(error, FlexispError):
+        # Of a capture's own errors, a sidecar that cannot be used may be half written, a refused name stays refused.
+        otherwise: FailureKind = "incomplete" if task.stage == "decode" else "unsupported"
+        kind = next((kind for of, kind in _KINDS if isinstance(error, of)), otherwise)
+        return Failed(job, kind, error.problem, error.remedy)
+    if isinstance(error, MemoryError):
+        return Failed(job, "transient", "There is not enough memory.", "Close other programs, or lower `queue_mb`.")
+    return Failed(
+        job,
+        "bug",
+        f"This is a bug in flexispd: {type(error).__name__}: {displayable(str(error))[:200]}.",
+        "Report it with its traceback, and keep the file that caused it.",
+        "".join(traceback.format_exception(error)),
+    )
+
+
+def _written(path: Path, receipt: Receipt) -> OutputWritten:
+    (sha256,) = (output.sha256 for output in receipt.outputs if output.name == path.name)
+    try:
+        return OutputWritten(path, sha256, path.stat().st_size)
+    except OSError as error:
+        raise outbox_error(path, error) from error
+
+
+def _fact(receipt: Receipt, name: str) -> str | None:
+    """A text from the metadata of a receipt."""
+    entry = receipt.metadata.get(name)
+    value = entry.get("value") if isinstance(entry, dict) else None
+    return value if isinstance(value, str) else None
