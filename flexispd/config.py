@@ -143,7 +143,7 @@ class OutputParams:
     name: str = field(
         "{folder}/{stem}.{profile}",
         Checked(check_template, "a path below the outbox, with fields in braces"),
-        "Name of the outputs, without extension; see below.",
+        "Name of the outputs, of {folder} {stem} {profile} {counter} {date} {time} {camera}; no extension.",
     )
     free_min_mb: int = field(
         2000, Whole(0, 1_000_000_000), "Rendering pauses before less than this is free in the outbox."
