@@ -13,7 +13,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from flexispd import __version__
-from flexispd.cli import bench, demo, info, profile, render, train, weights
+from flexispd.cli import bench, demo, info, init, profile, render, train, weights
 from flexispd.cli.output import DEBUG, error_json, print_error, print_json
 from flexispd.errors import FlexispError
 
@@ -29,6 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command("init")(init.init)
 app.command("render")(render.render)
 app.command("info")(info.info)
 app.add_typer(profile.app, name="profile")
