@@ -53,7 +53,8 @@ create table capture (
     camera text,
     unique (path, version)
 );
-create index capture_by_state on capture (state, id);
+create index capture_by_state on capture (state, suspect, lane, id);
+create index capture_by_shot on capture (shot);
 create index capture_by_content on capture (content_sha256);
 create index capture_by_change on capture (state, changed_s);
 create table profile (sha256 text primary key, name text not null, text text not null);

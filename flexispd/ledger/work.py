@@ -6,11 +6,12 @@ import json
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path, PurePath
 from sqlite3 import Connection, Row
 from typing import Literal
 
-from flexispd.errors import displayable
+from flexispd.errors import CaptureError, displayable
 from flexispd.export.names import name_key
 from flexispd.jobs import Finished
 from flexispd.ledger.arrivals import lose
@@ -19,6 +20,12 @@ from flexispd.ledger.store import Ledger
 
 LIVE_S = 60.0
 """So long after it arrived somebody may be waiting for a capture, and it overtakes the backlog."""
+
+OFF_S_MAX = 600.0
+"""Nothing is put off for longer."""
+
+NAMES_MAX = 1000
+"""Candidates that are looked at before a capture is given up; with the raw's path hashed into them, a few suffice."""
 
 Cause = Literal["metadata", "whole file", "file access", "outbox", "volume"]
 
@@ -31,22 +38,31 @@ def claim(ledger: Ledger, at_s: float, *, idle: bool) -> Record | None:
     a worker died is given to an `idle` worker only, and before all others; a busy one gets nothing until then.
     """
     with ledger.writing() as db:
-        ready = "state = 'queued' and due_s <= ?"
-        row = db.execute(
-            f"select id from capture where {ready} and suspect = 1 order by id limit 1", (at_s,)
-        ).fetchone()
-        if row is not None and not idle:
+        suspect = _end(db, "min", suspect=1)
+        if suspect is not None and not idle:
             return None
-        if row is None:
-            young = f"select id from capture where {ready} and lane = 0 and arrived_s > ? order by id desc limit 1"
-            row = db.execute(young, (at_s, at_s - LIVE_S)).fetchone()
-        if row is None:
-            row = db.execute(f"select id from capture where {ready} order by id limit 1", (at_s,)).fetchone()
-        if row is None:
+        chosen = suspect or _young(db, at_s) or _end(db, "min", suspect=0)
+        if chosen is None:
             return None
-        db.execute("update capture set attempts = attempts + 1 where id = ?", (row["id"],))
-        move(db, [row["id"]], State.RUNNING, "given to a worker", at_s)
-        return record_of(db.execute(f"{SELECT} where capture.id = ?", (row["id"],)).fetchone())
+        id_: int = chosen["id"]
+        db.execute("update capture set attempts = attempts + 1 where id = ?", (id_,))
+        move(db, [id_], State.RUNNING, "given to a worker", at_s)
+        return record_of(db.execute(f"{SELECT} where capture.id = ?", (id_,)).fetchone())
+
+
+def _end(db: Connection, end: Literal["min", "max"], *, suspect: int, lanes: tuple[int, ...] = (0, 1)) -> Row | None:
+    """First or last of what is queued. Each lane is one look into the index, however long the queue is."""
+    query = f"select {end}(id) as id, arrived_s from capture where state = 'queued' and suspect = ? and lane = ?"
+    ends = [db.execute(query, (suspect, lane)).fetchone() for lane in lanes]
+    choose = min if end == "min" else max
+    return choose((row for row in ends if row["id"] is not None), key=lambda row: int(row["id"]), default=None)
+
+
+def _young(db: Connection, at_s: float) -> Row | None:
+    """The newest that arrived while somebody watched, as long as it is young."""
+    row = _end(db, "max", suspect=0, lanes=(0,))
+    # A clock that was set back must not make everything young.
+    return row if row is not None and 0 <= at_s - row["arrived_s"] <= LIVE_S else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,24 +122,41 @@ def name(ledger: Ledger, id_: int, candidates: Iterable[PurePath], *, another: b
     """
     The name of a row's outputs: the one that it has, or the first candidate that no other row has.
 
-    `another`: what it has is taken by somebody's file, so the next candidate after it.
+    `another`: what it has is taken by somebody's file, so the next candidate after it. CaptureError when none is left.
     """
     with ledger.writing() as db:
         row = db.execute("select target, target_key from capture where id = ?", (id_,)).fetchone()
         if row["target"] is not None and not another:
             return PurePath(os.fsdecode(row["target"]))
         passed = row["target_key"] is None
-        for candidate in candidates:
-            key = name_key(candidate)
+        skipped: list[tuple[PurePath, str]] = []
+        keyed = ((candidate, name_key(candidate)) for candidate in islice(candidates, NAMES_MAX))
+        for candidate, key in keyed:
             if not passed:
                 passed = key == row["target_key"]
-                continue
-            if db.execute("select 1 from capture where target_key = ?", (key,)).fetchone() is None:
-                db.execute(
-                    "update capture set target = ?, target_key = ? where id = ?", (os.fsencode(candidate), key, id_)
-                )
+                skipped.append((candidate, key))
+            elif _take_name(db, id_, candidate, key):
                 return candidate
-    raise AssertionError("names never end")
+        for candidate, key in skipped:  # what it had was made from another template
+            if not passed and _take_name(db, id_, candidate, key):
+                return candidate
+    raise CaptureError(
+        f"{NAMES_MAX} names were tried, and all are taken.", remedy="Tidy the outbox up, or choose other output names."
+    )
+
+
+def _take_name(db: Connection, id_: int, candidate: PurePath, key: str) -> bool:
+    """Give a name to a row, unless another has it."""
+    if db.execute("select 1 from capture where target_key = ? and id != ?", (key, id_)).fetchone() is not None:
+        return False
+    db.execute("update capture set target = ?, target_key = ? where id = ?", (os.fsencode(candidate), key, id_))
+    return True
+
+
+def describe(ledger: Ledger, id_: int, taken_at: str | None, camera: str | None) -> None:
+    """Remember what the file says of itself, as far as names need it."""
+    with ledger.writing() as db:
+        db.execute("update capture set taken_at = ?, camera = ? where id = ?", (taken_at, camera, id_))
 
 
 def finish(ledger: Ledger, finished: Finished, outbox: Path, at_s: float) -> None:
@@ -192,16 +225,19 @@ def wait(ledger: Ledger, id_: int, cause: Cause, reason: str, at_s: float, due_s
 
 def wake(ledger: Ledger, at_s: float) -> int:
     """Into the queue with everything whose time has come; how many that were."""
-    rows = ledger.rows("select id from capture where state = 'waiting' and due_s > 0 and due_s <= ?", at_s)
+    # Further away than anything is ever put off: the clock was set back.
+    due = "due_s > 0 and (due_s <= ? or due_s > ?)"
+    rows = ledger.rows(f"select id from capture where state = 'waiting' and {due}", at_s, at_s + OFF_S_MAX)
     if rows:
         with ledger.writing() as db:
             move(db, [row["id"] for row in rows], State.QUEUED, "its time has come", at_s)
     return len(rows)
 
 
-def release(ledger: Ledger, cause: Cause, at_s: float, reason: str) -> int:
-    """Into the queue with everything that waited for this; how many that were."""
-    rows = ledger.rows("select id from capture where state = 'waiting' and cause = ?", cause)
+def release(ledger: Ledger, cause: Cause, at_s: float, reason: str, inbox: Path | None = None) -> int:
+    """Into the queue with everything that waited for this, in one inbox or in all; how many that were."""
+    where, values = "state = 'waiting' and cause = ?", [cause, *([] if inbox is None else [os.fsencode(inbox)])]
+    rows = ledger.rows(f"select id from capture where {where}" + (" and inbox = ?" if inbox else ""), *values)
     if rows:
         with ledger.writing() as db:
             move(db, [row["id"] for row in rows], State.QUEUED, reason, at_s)

@@ -1,0 +1,370 @@
+"""
+Between the ledger and the workers: which worker gets which capture, and what follows from what a worker says.
+
+Everything that a worker says is answered in the ledger first and in memory afterwards. When the ledger cannot be
+written, what was said is kept and dealt with again later, so nothing is published that nobody remembers.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import Any
+
+from flexispd.config import Config
+from flexispd.errors import ConfigError, displayable
+from flexispd.export.names import candidates, needs_shot
+from flexispd.jobs import Failed, Finished, Hashed, Job, Named, Ready, Taken, Unready, WorkerOptions
+from flexispd.ledger import Ledger, Record, State, profiles, work
+from flexispd.log import log
+from flexispd.outbox import MB, Outbox
+from flexispd.profile import Profile
+from flexispd.workers import RESTART_S, START_S_MAX, Worker, start_worker
+
+AGAIN_S = (2.0, 300.0)
+"""Least and most time before a file that could not be read, or is not whole, is tried again; it doubles between."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """The last thing that went wrong, for `status`."""
+
+    at_s: float
+    event: str
+    problem: str
+
+
+class Dispatcher:
+    """
+    The workers and their jobs.
+
+    Attributes:
+        workers: Alive, or dead and not yet dealt with.
+        problem: Why no worker can work: the device is absent, the weights are not right. None when one can.
+        trouble: What went wrong last.
+        quarantined: How many captures this daemon has put aside.
+    """
+
+    def __init__(self, config: Config, ledger: Ledger, outbox: Outbox, present: Callable[[Path], bool]) -> None:
+        self.config = config
+        self.workers: list[Worker] = []
+        self.problem: str | None = None
+        self.trouble: Trouble | None = None
+        self.quarantined = 0
+        self._ledger = ledger
+        self._outbox = outbox
+        self._present = present  # whether an inbox's volume is there
+        self._said: deque[tuple[Worker, Any]] = deque()
+        self._looks: dict[str, Profile] = {}
+        self._devices: tuple[str, ...] = (config.worker.device,)
+        self._failed_starts = 0
+        self._start_due_s = 0.0
+
+    def step(self, now_s: float, at_s: float, *, hand_out: bool) -> None:
+        """Listen, replace, and hand out what is next, if that is wanted. LedgerError leaves everything for later."""
+        for worker in self.workers:
+            self._said.extend((worker, message) for message in worker.messages(now_s))
+        self._hear_all(now_s, at_s)
+        for worker in list(self.workers):
+            self._look_after(worker, now_s, at_s)
+        self._staff(now_s)
+        if hand_out and self._outbox.problem is None:
+            self._hand_out(at_s)
+
+    def next_due_s(self, now_s: float) -> float:
+        """When to look again, if nobody says anything before."""
+        return now_s + 1.0 if self._start_due_s <= now_s else min(self._start_due_s, now_s + 1.0)
+
+    def waitables(self) -> Iterator[Any]:
+        """What becomes readable when a worker says something, or dies."""
+        for worker in self.workers:
+            yield worker.connection
+            yield worker.process.sentinel
+
+    @property
+    def in_flight(self) -> int:
+        """Jobs that workers hold."""
+        return sum(len(worker.tasks) for worker in self.workers)
+
+    @property
+    def ready(self) -> bool:
+        """Whether a worker has rendered its warm-up frame."""
+        return any(worker.device is not None for worker in self.workers)
+
+    def replace_all(self, config: Config) -> None:
+        """From now on, other settings; workers that run under the old ones finish what they hold."""
+        changed = (self.config.worker, self.config.log.level) != (config.worker, config.log.level)
+        self.config = config
+        if changed:
+            self._devices, self._start_due_s, self._failed_starts = (config.worker.device,), 0.0, 0
+            for worker in self.workers:
+                worker.retiring = True
+
+    def stop(self, now_s: float, at_s: float) -> None:
+        """End all workers now, and put back what they hold."""
+        for worker in self.workers:
+            worker.kill("the daemon was stopped")
+        for worker in self.workers:
+            worker.process.join()
+            self._said.extend((worker, message) for message in worker.messages(now_s))
+        self._hear_all(now_s, at_s)
+        for worker in self.workers:
+            for task in worker.tasks.values():
+                if task.folder is not None:
+                    self._outbox.clean(task.folder, at_s)
+            work.put_back(self._ledger, worker.tasks, "the daemon was stopped", at_s)
+            worker.tasks.clear()
+        self.workers.clear()
+
+    def look(self, sha256: str) -> Profile:
+        """The profile that a capture was stamped with."""
+        if sha256 not in self._looks:
+            self._looks[sha256] = profiles.snapshot(self._ledger, sha256)
+        return self._looks[sha256]
+
+    def _staff(self, now_s: float) -> None:
+        """A worker for every device that has none."""
+        if now_s < self._start_due_s:
+            return
+        staffed = {worker.options.device for worker in self.workers if not worker.retiring}
+        for device in self._devices:
+            if device not in staffed:
+                params = self.config.worker
+                active = profiles.active(self._ledger)
+                assert active is not None  # the supervisor sets one before anything else
+                options = WorkerOptions(device, active, params.threads, params.queue_mb * MB, self.config.log.level)
+                self.workers.append(start_worker(options, now_s))
+                log.info("worker.started", device=device, pid=self.workers[-1].process.pid)
+
+    def _hand_out(self, at_s: float) -> None:
+        for worker in self.workers:
+            while worker.has_room:
+                record = work.claim(self._ledger, at_s, idle=not worker.tasks)
+                if record is None:
+                    break
+                self._give(worker, record, at_s)
+
+    def _give(self, worker: Worker, record: Record, at_s: float) -> None:
+        try:
+            profile = self.look(record.profile_sha256)
+        except ConfigError as error:  # a snapshot of another version of flexispd
+            self._put_aside(record, f"{error.problem} {error.remedy}", at_s)
+            return
+        job = Job(record.id, record.capture, profile, self._absolute(record.target))
+        worker.give(job, alone=record.suspect)
+
+    def _absolute(self, target: PurePath | None) -> Path | None:
+        return None if target is None else self.config.outbox / target
+
+    # What workers say.
+
+    def _hear_all(self, now_s: float, at_s: float) -> None:
+        while self._said:
+            worker, message = self._said[0]
+            self._hear(worker, message, now_s, at_s)
+            self._said.popleft()
+
+    def _hear(self, worker: Worker, message: Any, now_s: float, at_s: float) -> None:
+        match message:
+            case Ready():
+                self._ready(worker, message)
+            case Unready():
+                pass  # it ends now, and is dealt with then
+            case Hashed() | Named() | Taken():
+                self._answer(worker, message, now_s, at_s)
+            case Finished():
+                self._finished(worker, message, at_s)
+            case Failed():
+                self._failed(worker, message, now_s, at_s)
+
+    def _ready(self, worker: Worker, message: Ready) -> None:
+        self.problem, self._failed_starts = None, 0
+        log.info("worker.ready", device=message.device, warm_up_ms=round(message.warm_up_ms))
+        if worker.options.device in ("auto", "cuda") and len(message.devices) > 1 and not worker.retiring:
+            # The first one took the best device; the others get a worker each.
+            rest = tuple(device for device in message.devices if device != message.device)
+            self._devices = (worker.options.device, *rest)
+
+    def _answer(self, worker: Worker, message: Hashed | Named | Taken, now_s: float, at_s: float) -> None:
+        """Whether a job is to carry on, and under which name."""
+        record = work.get(self._ledger, message.job)
+        if record is None or record.state is not State.RUNNING:
+            worker.drop(message.job)
+            return
+        target = record.target
+        if isinstance(message, Hashed):
+            twin = work.recognise(self._ledger, record.id, message.raw_sha256, message.content_sha256, at_s)
+            if twin is not None:
+                log.info("capture.duplicate", capture=displayable(record.capture.raw), same_as=displayable(twin.path))
+                worker.drop(record.id)
+                return
+            if target is None and not needs_shot(self.config.output.name):
+                target = work.name(self._ledger, record.id, self._names(record, None, None))
+        else:
+            taken_at, camera = record.taken_at, record.camera
+            if isinstance(message, Named):
+                taken_at, camera = message.taken_at, message.camera
+                work.describe(self._ledger, record.id, taken_at, camera)
+            names = self._names(record, taken_at, camera)
+            target = work.name(self._ledger, record.id, names, another=isinstance(message, Taken))
+        worker.go(record.id, self._absolute(target), now_s)
+
+    def _names(self, record: Record, taken_at: str | None, camera: str | None) -> Iterator[PurePath]:
+        return candidates(
+            self.config.output.name,
+            record.capture.raw,
+            record.folder,
+            record.profile,
+            record.shot,
+            record.version,
+            taken_at,
+            camera,
+        )
+
+    def _finished(self, worker: Worker, message: Finished, at_s: float) -> None:
+        task = worker.tasks.get(message.job)
+        work.finish(self._ledger, message, self.config.outbox, at_s)
+        worker.tasks.pop(message.job, None)
+        self._outbox.worked()
+        record = work.get(self._ledger, message.job)
+        log.info(
+            "capture.rendered",
+            capture=displayable(task.job.capture.raw if task else message.receipt),
+            picture=displayable(message.outputs[0].path) if message.outputs else None,
+            profile=record.profile if record else None,
+            version=record.version if record else None,
+            up_to_date=message.up_to_date,
+            duration_ms=round(sum(message.steps_ms.values())),
+            since_arrival_s=round(at_s - record.arrived_s, 1) if record else None,
+            device=message.device,
+        )
+        for warning in message.warnings:
+            log.debug("capture.warning", capture=displayable(message.receipt), warning=warning)
+
+    def _failed(self, worker: Worker, message: Failed, now_s: float, at_s: float) -> None:
+        """Each kind of failure has its own remedy; the ledger knows it before the worker's list does."""
+        record = work.get(self._ledger, message.job)
+        if record is not None and record.state is State.RUNNING:
+            self._fail(worker, record, message, now_s, at_s)
+        worker.tasks.pop(message.job, None)
+
+    def _fail(self, worker: Worker, record: Record, message: Failed, now_s: float, at_s: float) -> None:
+        reason = f"{message.problem} {message.remedy}"
+        shown = displayable(record.capture.raw)
+        if not self._present(record.inbox) and message.kind in ("vanished", "transient", "incomplete"):
+            work.wait(self._ledger, record.id, "volume", "the inbox is not there", at_s)
+            return
+        match message.kind:
+            case "vanished":
+                work.vanished(self._ledger, record.id, at_s)
+                log.warning("capture.vanished", capture=shown)
+            case "blocked":
+                work.wait(self._ledger, record.id, "outbox", reason, at_s)
+                self._outbox.blocked(reason, now_s)
+                self._troubled("outbox.blocked", reason, at_s)
+            case "transient":
+                self._try_again(record, "file access", reason, at_s)
+            case "incomplete":
+                since_s = record.doubt_since_s or at_s
+                if at_s - since_s >= self.config.arrival.incomplete_s:
+                    self._put_aside(record, reason, at_s)
+                else:
+                    self._try_again(record, "whole file", reason, at_s)
+            case "unsupported" | "setup":
+                self._put_aside(record, reason, at_s)
+            case "device":
+                self._blame(record, reason, at_s)
+                worker.kill(f"the device failed: {message.problem}", record.id)
+            case "bug":
+                log.error("worker.bug", capture=shown, problem=message.problem, traceback=message.details)
+                self._blame(record, reason, at_s)
+
+    def _try_again(self, record: Record, cause: work.Cause, reason: str, at_s: float) -> None:
+        """Later, and more and more rarely, but at the latest when it is time to warn."""
+        since_s = record.doubt_since_s or at_s
+        age_s, warn_s = at_s - since_s, self.config.arrival.incomplete_s
+        due_s = at_s + min(max(age_s, AGAIN_S[0]), AGAIN_S[1])
+        if age_s < warn_s:
+            due_s = min(due_s, since_s + warn_s)
+        work.wait(self._ledger, record.id, cause, reason, at_s, due_s)
+        tell = log.warning if age_s >= warn_s else log.info
+        tell("capture.waiting", capture=displayable(record.capture.raw), cause=cause, reason=reason)
+
+    def _put_aside(self, record: Record, reason: str, at_s: float) -> None:
+        work.quarantine(self._ledger, record.id, reason, at_s)
+        self._quarantined(record, reason, at_s)
+
+    def _blame(self, record: Record, reason: str, at_s: float) -> None:
+        state = work.blame(self._ledger, record.id, reason, at_s, self.config.worker.failures_max)
+        if state is State.QUARANTINED:
+            self._quarantined(record, reason, at_s)
+        else:
+            log.warning("capture.failed", capture=displayable(record.capture.raw), reason=reason)
+
+    def _quarantined(self, record: Record, reason: str, at_s: float) -> None:
+        self.quarantined += 1
+        log.warning("capture.quarantined", capture=displayable(record.capture.raw), reason=reason)
+        self._troubled("capture.quarantined", reason, at_s)
+
+    def _troubled(self, event: str, problem: str, at_s: float) -> None:
+        self.trouble = Trouble(at_s, event, problem)
+
+    # How workers fare.
+
+    def _look_after(self, worker: Worker, now_s: float, at_s: float) -> None:
+        params = self.config.worker
+        if not worker.process.is_alive():
+            self._said.extend((worker, message) for message in worker.messages(now_s))  # its last words
+            self._hear_all(now_s, at_s)
+            self._bury(worker, now_s, at_s)
+            return
+        if worker.condemned is not None:
+            return
+        stuck = worker.stuck(now_s, params.job_timeout_s)
+        used = worker.memory_bytes()
+        if stuck is not None:
+            reason = f"made no progress in {params.job_timeout_s:g} s while it was to {stuck.stage}"
+            worker.kill(reason, stuck.job.id)
+        elif used > (params.memory_max_mb * MB or _three_quarters()):
+            worker.kill(f"the worker outgrew its memory: {used // MB} MB")
+        elif worker.device is None and now_s - worker.started_s > START_S_MAX:
+            worker.kill(f"the worker was not ready after {START_S_MAX:g} s")
+        elif worker.retiring and not worker.tasks:
+            worker.kill("the settings changed")
+
+    def _bury(self, worker: Worker, now_s: float, at_s: float) -> None:
+        """A worker has ended: its jobs go back, and another worker will start."""
+        reason, culprit = worker.ending(), worker.culprit
+        if culprit is None and len(worker.tasks) == 1:
+            culprit = next(iter(worker.tasks))
+        for id_, task in list(worker.tasks.items()):
+            if task.folder is not None:
+                self._outbox.clean(task.folder, at_s)
+            record = work.get(self._ledger, id_)
+            if record is not None and record.state is State.RUNNING:
+                if id_ == culprit:
+                    self._blame(record, reason, at_s)
+                else:  # when nobody knows whose fault it was, each is tried alone
+                    work.put_back(self._ledger, [id_], reason, at_s, suspect=culprit is None)
+            worker.tasks.pop(id_)
+        self.workers.remove(worker)
+        worker.connection.close()
+        worker.process.join()
+        if worker.retiring:
+            return
+        log.warning("worker.lost", device=worker.options.device, reason=reason)
+        if worker.unready is not None:
+            self.problem = f"{worker.unready.problem} {worker.unready.remedy}"
+            self._troubled("worker.unready", self.problem, at_s)
+            log.error("worker.unready", problem=worker.unready.problem, remedy=worker.unready.remedy)
+        if worker.device is None:
+            self._failed_starts += 1
+        self._start_due_s = now_s + RESTART_S[min(self._failed_starts, len(RESTART_S) - 1)]
+
+
+def _three_quarters() -> int:
+    """Of the machine's memory, in bytes."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") * 3 // 4

@@ -1,0 +1,385 @@
+"""
+The daemon's main process: inboxes -> ledger -> workers -> systemd, in one loop that never waits for any of them.
+
+    signals     what somebody wants: stop, reload
+    inboxes     what has arrived, changed or gone, written into the ledger
+    requests    what the command line wrote into the ledger
+    workers     what they said, who died, what is next
+    people      status file, systemd, log
+
+The loop sleeps until a worker, a watched folder or a signal wakes it, or the next deadline. It touches no pixel, and
+no file of an inbox or outbox: threads and workers of their own do that, because a network folder may never answer.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import deque
+from contextlib import suppress
+from multiprocessing.connection import wait
+from pathlib import Path
+
+from flexispd.capture.inbox import Inbox, Step
+from flexispd.config import Config, load_config
+from flexispd.dispatch import Dispatcher, Trouble
+from flexispd.errors import ConfigError, FlexispError, displayable
+from flexispd.ledger import Ledger, LedgerError, State, arrivals, reports, requests, work
+from flexispd.log import close_file, log, open_file, to_service
+from flexispd.outbox import Outbox
+from flexispd.presence import write_status
+from flexispd.readiness import set_profile
+from flexispd.signals import Signals
+from flexispd.status import Status, describe
+from flexispd.systemd import Notifier
+
+MOUNTS = "mounts"
+"""Setting: folder -> where its volume was mounted when it was last seen."""
+
+PAUSED = "paused"
+LOGS = "logs"
+
+TURN_S_MAX = 1.0
+REQUESTS_S = 0.25
+STATUS_S = 1.0
+WARN_FULL_MIN = 30.0
+"""A warning is due when the disk will be full so soon."""
+
+LOGGED_ONE_BY_ONE = 20
+"""Arrivals in one turn that get a line each; of more, only their number is logged."""
+
+
+class Supervisor:
+    """
+    The loop. `run` returns when it was told to stop, or, with `once`, when there is nothing left to do.
+
+    Raises ConfigError, SetupError and LedgerError before anything is started.
+    """
+
+    def __init__(self, config: Config, ledger: Ledger, signals: Signals, *, once: bool = False) -> None:
+        self.config = config
+        self._ledger = ledger
+        self._signals = signals
+        self._once = once
+        self._notifier = Notifier()
+        self._mounts: dict[str, str] = ledger.setting(MOUNTS, {})
+        self._outbox = Outbox(config.outbox, config.output.free_min_mb, self._mount(config.outbox), signals.wake)
+        self._inboxes = [self._watch(root) for root in config.inboxes]
+        self._steps: dict[Path, Step] = {}  # the last of each inbox
+        self._arrived: deque[Step] = deque()  # not yet in the ledger
+        self._reconciled: set[Path] = set()
+        self._dispatch = Dispatcher(config, ledger, self._outbox, self._present)
+        self._ledger_problem: LedgerError | None = None
+        self._trouble: Trouble | None = None
+        self._reconcile: dict[str, object] | None = None
+        self._ready = False
+        self._ledger_version = -1
+        self._requests_due_s = 0.0
+        self._status_due_s = 0.0
+        self._paused = False
+
+    def run(self) -> int:
+        """Work until told to stop. Returns the exit status: 0, or with `once` 1 if something could not be done."""
+        now_s, at_s = time.monotonic(), time.time()
+        log.info(
+            "service.starting", pid=os.getpid(), profile=self.config.profile, outbox=displayable(self.config.outbox)
+        )
+        for record in work.recover(self._ledger, at_s):
+            if record.target is not None:
+                self._outbox.clean(self.config.outbox / record.target.parent, at_s)
+        while not self._signals.stop:
+            now_s, at_s = time.monotonic(), time.time()
+            self._turn(now_s, at_s)
+            if self._once and self._drained():
+                break
+            self._sleep(now_s)
+        return self._end()
+
+    def _turn(self, now_s: float, at_s: float) -> None:
+        """Everything that can be done now; what the ledger did not take is tried again in the next turn."""
+        if self._signals.take_reload():
+            self._reload()
+        for inbox in self._inboxes:
+            self._take_step(inbox, inbox.step(now_s))
+        if self._outbox.step(now_s):
+            self._outbox_changed(at_s)
+        try:
+            self._write_arrivals(at_s)
+            self._take_requests(now_s)
+            self._release_waiting(at_s)
+            work.wake(self._ledger, at_s)
+            self._remember_mounts()
+            self._dispatch.step(now_s, at_s, hand_out=not self._paused)
+        except LedgerError as error:
+            self._ledger_failed(error, at_s)
+        else:
+            if self._ledger_problem is not None:
+                self._ledger_problem = None
+                log.info("ledger.back")
+        self._tell(now_s, at_s)
+
+    def _sleep(self, now_s: float) -> None:
+        """Until somebody has something to say, or the next thing is due."""
+        dues = [inbox.next_due_s() for inbox in self._inboxes]
+        dues += [self._outbox.next_due_s(), self._dispatch.next_due_s(now_s), self._requests_due_s]
+        due_s = min([due for due in dues if due is not None], default=now_s + TURN_S_MAX)
+        pause_s = min(max(due_s - time.monotonic(), 0.0), TURN_S_MAX)
+        if self._ledger_problem is not None:
+            pause_s = TURN_S_MAX  # what workers said stays unanswered, and must not wake us again and again
+            time.sleep(pause_s)
+        else:
+            wait([self._signals.descriptor, *self._dispatch.waitables()], pause_s)
+        self._signals.drain()
+
+    # Inboxes.
+
+    def _watch(self, root: Path) -> Inbox:
+        return Inbox(root, self.config.arrival, self.config.ignore, self._signals.wake, self._mount(root))
+
+    def _take_step(self, inbox: Inbox, step: Step) -> None:
+        """Log what the inbox noticed, and keep what is for the ledger."""
+        self._steps[inbox.root] = step
+        for note in step.notes:
+            getattr(log, note.level)(note.event, inbox=displayable(inbox.root), **note.fields)
+            if note.event == "reconcile":
+                self._reconcile = {"at_s": time.time(), **note.fields}
+        if step.present is not None or step.absent is not None:
+            self._reconciled.add(inbox.root)
+        if step.arrivals or step.gone or step.present is not None or step.leftovers is not None:
+            self._arrived.append(step)
+
+    def _write_arrivals(self, at_s: float) -> None:
+        """What arrived goes into the ledger, in the order in which it was seen."""
+        while self._arrived:
+            step = self._arrived[0]
+            # What was there at the start is backlog; nobody has just pressed the shutter for it.
+            lane = arrivals.LIVE if self._ready else arrivals.BACKLOG
+            recorded = arrivals.record(self._ledger, step.arrivals, at_s, lane)
+            for change in recorded[:LOGGED_ONE_BY_ONE]:
+                log.info(
+                    "capture.recorded",
+                    id=change.id,
+                    capture=displayable(change.arrival.capture.raw),
+                    state=change.state,
+                    version=change.version,
+                    reason=change.reason,
+                )
+            if len(recorded) > LOGGED_ONE_BY_ONE:
+                log.info("captures.recorded", count=len(recorded))
+            self._write_gone(step, at_s)
+            if step.leftovers is not None:
+                arrivals.list_leftovers(self._ledger, step.root, step.leftovers)
+            self._arrived.popleft()
+
+    def _write_gone(self, step: Step, at_s: float) -> None:
+        gone, present = frozenset(step.gone), step.present
+        if not gone and present is None:
+            return
+        lost = arrivals.vanish(
+            self._ledger, step.root, at_s, lambda raw: raw in gone or (present is not None and raw not in present)
+        )
+        if lost:
+            log.warning("captures.vanished", count=len(lost), inbox=displayable(step.root))
+
+    def _present(self, root: Path) -> bool:
+        """Whether an inbox's volume is there."""
+        step = self._steps.get(root)
+        return step is None or step.absent is None
+
+    # Requests, pauses, volumes.
+
+    def _take_requests(self, now_s: float) -> None:
+        """What the command line wrote, looked for only when somebody else has written."""
+        if now_s < self._requests_due_s:
+            return
+        self._requests_due_s = now_s + REQUESTS_S
+        version = self._ledger.data_version()
+        if version == self._ledger_version:
+            return
+        for path in requests.submitted(self._ledger):
+            for inbox in self._inboxes:
+                if path.is_relative_to(inbox.root):
+                    inbox.submit(path, now_s)
+            log.info("capture.submitted", capture=displayable(path))
+        paused = self._ledger.setting(PAUSED) is not None
+        if paused != self._paused:
+            self._paused = paused
+            log.info("service.paused" if paused else "service.resumed")
+        if self._mounts and self._ledger.setting(MOUNTS) is None:
+            self._accept_volumes()
+        self._ledger_version = version
+
+    def _outbox_changed(self, at_s: float) -> None:
+        if self._outbox.problem is None:
+            open_file(self.config.log, self.config.outbox / LOGS)
+            log.info("outbox.open", free_mb=(self._outbox.free_bytes or 0) >> 20)
+        else:
+            close_file()
+            log.warning("outbox.blocked", problem=self._outbox.problem)
+            self._trouble = Trouble(at_s, "outbox.blocked", self._outbox.problem)
+
+    def _accept_volumes(self) -> None:
+        """Somebody said that the folders are right as they are now, whatever was mounted there before."""
+        self._mounts = {}
+        self._outbox.mount = None
+        for inbox in self._inboxes:
+            inbox.close()
+        self._inboxes = [self._watch(root) for root in self.config.inboxes]
+        log.info("volumes.accepted")
+
+    def _mount(self, folder: Path) -> Path | None:
+        point = self._mounts.get(str(folder))
+        return None if point is None else Path(point)
+
+    def _remember_mounts(self) -> None:
+        """Where volumes are, so that after a restart an empty mount point is not taken for an empty folder."""
+        seen = {str(inbox.root): inbox.mount for inbox in self._inboxes}
+        seen[str(self.config.outbox)] = self._outbox.mount
+        found = {**self._mounts, **{folder: str(mount) for folder, mount in seen.items() if mount is not None}}
+        if found != self._mounts:
+            self._ledger.set_setting(MOUNTS, found)
+            self._mounts = found
+
+    def _release_waiting(self, at_s: float) -> None:
+        """What waited for a volume or for space, which is there again."""
+        if self._outbox.problem is None:
+            work.release(self._ledger, "outbox", at_s, "the outbox can be written to")
+        for inbox in self._inboxes:
+            if self._present(inbox.root):
+                work.release(self._ledger, "volume", at_s, "the inbox is there", inbox.root)
+
+    # Settings.
+
+    def _reload(self) -> None:
+        """Take the configuration and the active profile anew, or refuse and keep what was."""
+        self._notifier.reloading()
+        try:
+            config = load_config(self.config.path)
+            self._refuse_moves(config)
+            set_profile(self._ledger, config, again=True)
+        except FlexispError as error:
+            log.error("config.refused", problem=error.problem, remedy=error.remedy)
+            self._trouble = Trouble(time.time(), "config.refused", error.problem)
+        else:
+            self._apply(config)
+            log.info("config.reloaded", path=displayable(config.path))
+        if self._ready:
+            self._notifier.ready()
+
+    def _refuse_moves(self, config: Config) -> None:
+        for key in ("state", "outbox"):
+            if getattr(config, key) != getattr(self.config, key):
+                raise ConfigError(f"A new {key} takes a restart.", remedy="Stop flexispd and start it again.")
+
+    def _apply(self, config: Config) -> None:
+        watching = (self.config.arrival, self.config.ignore) == (config.arrival, config.ignore)
+        self.config = config
+        kept = [inbox for inbox in self._inboxes if watching and inbox.root in config.inboxes]
+        for inbox in self._inboxes:
+            if inbox not in kept:
+                inbox.close()
+                self._steps.pop(inbox.root, None)
+        roots = [inbox.root for inbox in kept]
+        self._inboxes = kept + [self._watch(root) for root in config.inboxes if root not in roots]
+        self._outbox.free_min_mb = config.output.free_min_mb
+        self._dispatch.replace_all(config)
+        to_service(config.log, config.outbox / LOGS if self._outbox.problem is None else None)
+
+    # People.
+
+    def _ledger_failed(self, error: LedgerError, at_s: float) -> None:
+        if self._ledger_problem is None:
+            log.error("ledger.blocked", problem=error.problem, remedy=error.remedy)
+        self._ledger_problem = error
+        self._trouble = Trouble(at_s, "ledger.blocked", error.problem)
+
+    def _tell(self, now_s: float, at_s: float) -> None:
+        """Say how it goes: READY once, WATCHDOG while no frame is stuck, STATUS and the status file now and then."""
+        stuck = [w for w in self._dispatch.workers if w.stuck(now_s, 2 * self.config.worker.job_timeout_s)]
+        if not stuck:
+            self._notifier.watchdog()
+        if not self._ready:
+            self._notifier.extend_timeout(30)
+            if self._dispatch.ready and self._reconciled.issuperset(self.config.inboxes) and not self._arrived:
+                self._ready = True
+                self._notifier.ready()
+                log.info("service.ready", inboxes=len(self._inboxes))
+        if now_s >= self._status_due_s:
+            self._status_due_s = now_s + STATUS_S
+            self._tell_status(at_s, "working")
+
+    def _tell_status(self, at_s: float, phase: str) -> None:
+        with suppress(LedgerError):
+            status = self._status(at_s, phase)
+            write_status(self.config.state, status.as_json())
+            self._notifier.status(status.sentence())
+            if status.full_in_min is not None and status.full_in_min < WARN_FULL_MIN:
+                log.warning("outbox.filling", full_in_min=status.full_in_min, free_mb=(status.free_bytes or 0) >> 20)
+
+    def _status(self, at_s: float, phase: str) -> Status:
+        return describe(
+            phase if self._ready or phase != "working" else "starting",
+            at_s,
+            self._ledger,
+            self._steps,
+            self._dispatch,
+            self._outbox,
+            problem=self._problem(),
+            paused=self._paused,
+            trouble=max([t for t in (self._trouble, self._dispatch.trouble) if t], key=lambda t: t.at_s, default=None),
+            reconcile=self._reconcile,
+        )
+
+    def _problem(self) -> tuple[str, str] | None:
+        """What keeps all captures from being rendered: a word for it, and the sentence."""
+        if self._ledger_problem is not None:
+            return "ledger", f"{self._ledger_problem.problem} {self._ledger_problem.remedy}"
+        if self._outbox.problem is not None:
+            return "outbox", self._outbox.problem
+        if self._dispatch.problem is not None:
+            return "device", self._dispatch.problem
+        return None
+
+    # The end.
+
+    def _drained(self) -> bool:
+        """Whether nothing is left that could be done now."""
+        if not self._reconciled.issuperset(self.config.inboxes) or self._arrived or self._dispatch.in_flight:
+            return False
+        if any(step.settling for step in self._steps.values()) or self._ledger_problem is not None:
+            return False
+        counts = reports.counts(self._ledger)
+        if counts[State.RUNNING]:
+            return False
+        if counts[State.QUEUED]:
+            return self._problem() is not None and self._outbox.since_s is not None
+        return True
+
+    def _end(self) -> int:
+        """Finish what is in flight, unless somebody is in a hurry, and put back the rest."""
+        log.info("service.stopping", in_flight=self._dispatch.in_flight)
+        self._notifier.stopping()
+        deadline_s = time.monotonic() + self.config.worker.job_timeout_s
+        while self._dispatch.in_flight and not self._signals.hurry and time.monotonic() < deadline_s:
+            now_s, at_s = time.monotonic(), time.time()
+            try:
+                self._dispatch.step(now_s, at_s, hand_out=False)
+            except LedgerError as error:
+                self._ledger_failed(error, at_s)
+                break
+            self._notifier.extend_timeout(30)
+            self._notifier.watchdog()
+            wait([self._signals.descriptor, *self._dispatch.waitables()], TURN_S_MAX)
+            self._signals.drain()
+        problem = self._problem()
+        for inbox in self._inboxes:
+            inbox.close()
+        with suppress(LedgerError):  # then the next start puts them back
+            self._dispatch.stop(time.monotonic(), time.time())
+        self._outbox.settle(5.0)
+        self._outbox.close()
+        self._tell_status(time.time(), "stopped")
+        log.info("service.stopped")
+        if not self._once:
+            return 0
+        return 1 if self._dispatch.quarantined or problem is not None else 0
