@@ -20,7 +20,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, and nothin
 
 ConfigOption = Annotated[
     Path | None,
-    typer.Option("--config", metavar="FILE", help="Configuration of the daemon, instead of the user's or the system's."),
+    typer.Option("--config", metavar="FILE", help="The daemon's configuration, if not the user's or the system's."),
 ]
 
 

@@ -1,17 +1,23 @@
-"""`flexispd profile`: which looks there are, what they set, and whether a file is right."""
+"""`flexispd profile`: which looks there are, what they set, whether a file is right, and which one the daemon uses."""
 
 from __future__ import annotations
 
 import dataclasses
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flexispd.cli.output import JsonOption, print_error, print_json
+from flexispd.cli.output import ConfigOption, JsonOption, error_json, print_error, print_json
 from flexispd.errors import ConfigError, displayable
 
+if TYPE_CHECKING:
+    from flexispd.profile import Profile
+
+REFUSED = 2
+
 app = typer.Typer(
-    help="The looks a picture can have: list them, read one, check a file of your own.", no_args_is_help=True
+    help="The looks a picture can have: list them, read one, check a file of your own, choose the daemon's.",
+    no_args_is_help=True,
 )
 
 
@@ -82,6 +88,81 @@ def check(
         print_json({"file": displayable(file), "ok": True, "name": profile.name, "sha256": profile.sha256})
     else:
         typer.echo(f"{displayable(file)} is a valid profile, called {profile.name}")
+
+
+@app.command("set")
+def set_(
+    name: Annotated[str, typer.Argument(help="Name of a profile, in any spelling, or a .toml file.")],
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """
+    Choose the look of every capture that arrives from now on.
+
+    What has arrived keeps the look that it arrived under; `flexispd reprocess` renders it again. A profile that is not
+    right is refused with exit code 2, and the one before stays. The daemon need not run.
+    """
+    from flexispd.config import load_config
+    from flexispd.ledger import Ledger, profiles
+
+    state = load_config(config).state
+    try:
+        profile, text = checked_profile(name)
+    except ConfigError as error:
+        print_error(error)
+        if as_json:
+            print_json({"error": error_json(error)})
+        raise typer.Exit(REFUSED) from error
+    ledger = Ledger.create(state)
+    try:
+        profiles.set_active(ledger, profile, text)
+    finally:
+        ledger.close()
+    if as_json:
+        print_json({"profile": profile.name, "sha256": profile.sha256})
+    else:
+        typer.echo(f"{profile.name}, from the next capture on")
+
+
+@app.command("get")
+def get(as_json: JsonOption = False, config: ConfigOption = None) -> None:
+    """
+    Print the profile that captures get now.
+
+    Before the daemon's first start that is the one in its configuration, unless `flexispd profile set` named another.
+    """
+    from flexispd.config import load_config
+    from flexispd.errors import SetupError
+    from flexispd.ledger import Ledger, profiles
+    from flexispd.profile import load_profile
+
+    settings = load_config(config)
+    active = None
+    try:
+        ledger = Ledger.open(settings.state)
+    except SetupError:  # there is none yet
+        pass
+    else:
+        try:
+            active = profiles.active_name(ledger)
+        finally:
+            ledger.close()
+    name, sha256 = active or ((profile := load_profile(settings.profile)).name, profile.sha256)
+    if as_json:
+        print_json({"profile": name, "sha256": sha256})
+    else:
+        typer.echo(f"{name}  {sha256}")
+
+
+def checked_profile(name: str) -> tuple[Profile, str]:
+    """A profile, whose networks are in place, with its text. ConfigError, WeightsError when something is not right."""
+    from flexispd.profile import load_with_text
+    from flexispd.weights import model_set, verify
+
+    profile, text = load_with_text(name)
+    for entry in model_set(profile.model).entries:
+        verify(entry)
+    return profile, text
 
 
 def _as_text(profile: Any) -> str:

@@ -34,6 +34,12 @@ def active(ledger: Ledger) -> Profile | None:
     return None if sha256 is None else snapshot(ledger, sha256)
 
 
+def active_name(ledger: Ledger) -> tuple[str, str] | None:
+    """Name and SHA-256 of the active profile, which this version of flexispd need not be able to read."""
+    rows = ledger.rows("select name, sha256 from profile where sha256 = ?", ledger.setting(_ACTIVE, ""))
+    return (rows[0]["name"], rows[0]["sha256"]) if rows else None
+
+
 def snapshot(ledger: Ledger, sha256: str) -> Profile:
     """The profile as it was when it was kept. ConfigError when this version of flexispd cannot read it any more."""
     name, text = ledger.rows("select name, text from profile where sha256 = ?", sha256)[0]

@@ -66,6 +66,13 @@ def pace(ledger: Ledger, at_s: float) -> Pace:
     return Pace(len(rows) / minutes, sum(row["size_bytes"] or 0 for row in rows) / minutes, frame_s)
 
 
+def frame_s(ledger: Ledger) -> float | None:
+    """Median time of the last thousand pictures, whenever that was; None when there has been none."""
+    rows = ledger.rows("select render_ms from capture where render_ms > 0 order by changed_s desc limit 1000")
+    times = sorted(row["render_ms"] for row in rows)
+    return times[len(times) // 2] / 1000 if times else None
+
+
 def listed(ledger: Ledger, state: State | None = None, limit: int | None = None) -> Iterator[Record]:
     """Rows in the order of arrival, the last `limit` of them; superseded ones only when asked for."""
     chosen = "state = ?" if state else "state != 'superseded'"
@@ -101,6 +108,12 @@ def _names(path: bytes, target: bytes | None) -> set[str]:
         base = Path(os.fsdecode(target)).name
         names |= {base, *(base + suffix for suffix in (".jpg", ".png", ".tif", ".json"))}
     return {name.casefold() for name in names}
+
+
+def raws(ledger: Ledger, count: int) -> list[Path]:
+    """The raws of the captures that arrived last, newest first."""
+    rows = ledger.rows("select path from capture where version = 1 order by id desc limit ?", count)
+    return [Path(os.fsdecode(row["path"])) for row in rows]
 
 
 def history(ledger: Ledger, id_: int) -> list[Entry]:

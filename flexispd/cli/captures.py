@@ -1,0 +1,120 @@
+"""What the commands about captures share: the ledger that they ask, and a capture as text and as JSON."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from flexispd.errors import displayable
+
+if TYPE_CHECKING:
+    from flexispd.config import Config
+    from flexispd.ledger import Ledger, Record
+
+RECEIPT_BYTES_MAX = 4 << 20
+"""A larger file is no receipt."""
+
+
+@contextmanager
+def opened(config_file: Path | None) -> Iterator[tuple[Config, Ledger]]:
+    """The configuration and its ledger, which is never made here: SetupError when there is none."""
+    from flexispd.config import load_config
+    from flexispd.ledger import Ledger
+
+    config = load_config(config_file)
+    ledger = Ledger.open(config.state)
+    try:
+        yield config, ledger
+    finally:
+        ledger.close()
+
+
+def file_json(key: str, path: os.PathLike[str] | str | None) -> dict[str, str | None]:
+    """A path for people, and its exact bytes where the two differ, as in a receipt."""
+    if path is None:
+        return {key: None}
+    shown, exact = displayable(path), os.fsencode(path)
+    if shown.encode() == exact:
+        return {key: shown}
+    return {key: shown, f"{key}_base64": base64.b64encode(exact).decode("ascii")}
+
+
+def record_json(record: Record, outbox: Path) -> dict[str, Any]:
+    """One version of a capture; its outputs as absolute paths."""
+    outputs = outputs_of(record, outbox)
+    shown = [displayable(path) for path in outputs]
+    exact = [os.fsencode(path) for path in outputs]
+    as_bytes = {"outputs_base64": [base64.b64encode(data).decode("ascii") for data in exact]}
+    return {
+        "id": record.id,
+        **file_json("path", record.capture.raw),
+        **file_json("folder", record.folder),
+        "version": record.version,
+        "shot": record.shot,
+        "state": record.state.value,
+        "reason": record.reason,
+        "cause": record.cause,
+        "profile": record.profile,
+        "arrived_s": record.arrived_s,
+        "changed_s": record.changed_s,
+        "attempts": record.attempts,
+        "failures": record.failures,
+        "outputs": shown,
+        **({} if [text.encode() for text in shown] == exact else as_bytes),
+        **file_json("receipt", receipt_of(record, outbox)),
+        "twin": record.twin,
+    }
+
+
+def outputs_of(record: Record, outbox: Path) -> list[Path]:
+    """The pictures of a version, absolute; none before it is finished."""
+    receipt = receipt_of(record, outbox)
+    return [] if receipt is None else [receipt.with_name(name) for name, _, _ in record.outputs]
+
+
+def receipt_of(record: Record, outbox: Path) -> Path | None:
+    """The receipt of a version, absolute; None before it is finished."""
+    return None if record.receipt is None else outbox / record.receipt
+
+
+def read_receipt(path: Path) -> dict[str, Any] | None:
+    """A receipt as the JSON that it is; None when it is not there, or is none of ours."""
+    from flexispd.capture.formats import RECEIPT_MARK
+
+    try:
+        with path.open("rb") as file:
+            document = json.loads(file.read(RECEIPT_BYTES_MAX))
+    except (OSError, ValueError, RecursionError):
+        return None
+    if isinstance(document, dict) and str(document.get("schema")).startswith(RECEIPT_MARK):
+        return document
+    return None
+
+
+def shown_name(record: Record) -> str:
+    """The raw below its inbox, as people call it."""
+    return displayable(record.folder / record.capture.raw.name)
+
+
+def clock(at_s: float) -> str:
+    """The time of day, with the date when it was not today."""
+    then = time.localtime(at_s)
+    today = then[:3] == time.localtime()[:3]
+    return time.strftime("%H:%M:%S" if today else "%Y-%m-%d %H:%M:%S", then)
+
+
+def duration(seconds: float) -> str:
+    """About how long, in the largest unit that says something."""
+    if seconds < 90:
+        return f"{max(round(seconds), 1)} s"
+    if seconds < 90 * 60:
+        return f"{round(seconds / 60)} min"
+    if seconds < 48 * 3600:
+        return f"{seconds / 3600:.1f} h"
+    return f"{round(seconds / 86400)} days"
