@@ -143,7 +143,7 @@ class Supervisor:
             getattr(log, note.level)(note.event, inbox=displayable(inbox.root), **note.fields)
             if note.event == "reconcile":
                 self._reconcile = {"at_s": time.time(), **note.fields}
-        if step.present is not None or step.absent is not None:
+        if step.listed or step.absent is not None:
             self._reconciled.add(inbox.root)
         if step.arrivals or step.gone or step.present is not None or step.leftovers is not None:
             self._arrived.append(step)
