@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 from fnmatch import fnmatchcase
-from pathlib import Path
+from pathlib import PurePath
 
 # fmt: off
 RAW_EXTENSIONS = frozenset(
@@ -53,21 +53,31 @@ class Kind(Enum):
 _KINDS = {"png": Kind.PNG, "json": Kind.JSON, "xmp": Kind.XMP, "jpg": Kind.JPEG, "jpeg": Kind.JPEG, "jpe": Kind.JPEG}
 
 
-def kind_of(path: Path) -> Kind:
+def kind_of(path: PurePath) -> Kind:
     """By extension, blind to case."""
-    extension = extension_of(path)
+    return kind_of_name(path.name)
+
+
+def kind_of_name(name: str) -> Kind:
+    """The same for a name alone."""
+    extension = split_name(name)[1].lower()
     return Kind.RAW if extension in RAW_EXTENSIONS else _KINDS.get(extension, Kind.OTHER)
 
 
-def stem_of(path: Path) -> str:
+def stem_of(path: PurePath) -> str:
     """The name up to its last dot; the whole name when nothing stands before that dot."""
-    stem, dot, extension = path.name.rpartition(".")
-    return stem if stem and dot and extension else path.name
+    return split_name(path.name)[0]
 
 
-def extension_of(path: Path) -> str:
+def extension_of(path: PurePath) -> str:
     """What follows the last dot, in lower case and without it; empty when there is none."""
-    return path.name[len(stem_of(path)) + 1 :].lower()
+    return split_name(path.name)[1].lower()
+
+
+def split_name(name: str) -> tuple[str, str]:
+    """A name's stem and extension, as `stem_of` and `extension_of` give them, but in its own case."""
+    stem, dot, extension = name.rpartition(".")
+    return (stem, extension) if stem and dot and extension else (name, "")
 
 
 def is_ignored_file(name: str) -> bool:

@@ -14,7 +14,6 @@ from pathlib import Path, PurePath
 
 from flexispd.capture.formats import (
     HEADERLESS_EXTENSIONS,
-    RECEIPT_MARK,
     Kind,
     extension_of,
     is_ignored_file,
@@ -23,10 +22,9 @@ from flexispd.capture.formats import (
     stem_of,
 )
 from flexispd.capture.pair import Leftover, Pairing, Reason, pair
+from flexispd.capture.receipts import is_receipt
 from flexispd.capture.records import Capture
 from flexispd.errors import CaptureError, FlexispError, TransientError, displayable
-
-SNIFFED_BYTES = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,16 +180,7 @@ def _pair_in(folder: Path, names: set[str]) -> Pairing:
     paths = [folder / name for name in names]
     # A pipe or a device with a raw's name would block whoever opens it.
     files = [path for path in paths if path.is_file()]
-    return pair(files, {path for path in files if kind_of(path) is Kind.JSON and _is_receipt(path)})
-
-
-def _is_receipt(path: Path) -> bool:
-    """Whether a JSON file begins as our receipts do; what cannot be read is left to whoever needs its content."""
-    try:
-        with path.open("rb") as file:
-            return f'"schema": "{RECEIPT_MARK}'.encode() in file.read(SNIFFED_BYTES)
-    except OSError:
-        return False
+    return pair(files, {path for path in files if kind_of(path) is Kind.JSON and is_receipt(path)})
 
 
 def _waiting(png: Path) -> CaptureError:
