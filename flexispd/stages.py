@@ -24,6 +24,7 @@ import numpy as np
 import torch
 
 from flexispd.byte_queue import ByteQueue
+from flexispd.develop.color import XYZ_TO_SRGB
 from flexispd.develop.models import Models, all_devices, load_models
 from flexispd.errors import (
     BlockedError,
@@ -57,7 +58,7 @@ from flexispd.jobs import (
 )
 from flexispd.pipeline import Order, Plan, Result, Timer, decode, develop, found, plan, publish
 from flexispd.profile import Profile
-from flexispd.types import CFA, Mosaic, Picture, ShotInfo
+from flexispd.types import CFA, ColorMatrix, Mosaic, Picture, ShotInfo
 
 WARM_UP_PX = 256
 """Edge of the first frame: every kernel that a frame needs is loaded and has run once."""
@@ -95,10 +96,11 @@ def warmed_up(options: WorkerOptions) -> tuple[Models, Ready]:
 
 
 def _first_frame() -> Mosaic:
-    """Grey that grows from left to right, with some noise."""
+    """Light that grows from left to right, with some noise, as a camera with the primaries of sRGB would see it."""
     ramp = np.linspace(600, 12000, WARM_UP_PX)
     noise = np.random.default_rng(0).normal(0, 20, (WARM_UP_PX, WARM_UP_PX))
-    return Mosaic((ramp + noise).astype(np.uint16), CFA.RGGB, (512.0,) * 4, (16383.0,) * 4, ShotInfo())
+    shot = ShotInfo(color_matrices=(ColorMatrix(XYZ_TO_SRGB, 6504.0),))
+    return Mosaic((ramp + noise).astype(np.uint16), CFA.RGGB, (512.0,) * 4, (16383.0,) * 4, shot)
 
 
 def _use(device: torch.device) -> None:

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 import torch
 
+from flexispd import pipeline
 from flexispd.develop import models as models_module
-from flexispd.develop.models import choose_device, load_models
+from flexispd.develop.models import all_devices, choose_device, load_models
 from flexispd.develop.tiling import TILE_CPU, Tiling, in_memory
-from flexispd.errors import CorruptRawError, SetupError, TransientError
+from flexispd.errors import CorruptRawError, DeviceError, SetupError, TransientError, VanishedError
 from flexispd.pipeline import Order, develop, process
 from flexispd.profile import DenoiseParams, ExportParams, WhiteBalanceParams, load_profile
 from flexispd.training.dng import write_dng
@@ -259,6 +260,75 @@ def test_memory_that_ends_on_the_cpu_is_a_transient_error():
     assert Tiling.on(torch.device("cpu")).smaller() is None
 
 
+@pytest.mark.parametrize("poison", [float("nan"), float("inf")])
+@pytest.mark.parametrize("network", ["denoise", "demosaic"])
+def test_numbers_that_are_no_picture_are_never_published(natural, capture, tmp_path, network, poison):
+    """
+    A device that miscalculates without saying so: a NaN would be a black pixel, and an infinity a white one.
+    """
+    broken = load_models([natural], "cpu")
+    with torch.no_grad():
+        next(iter(getattr(broken.ours[natural.model], network).parameters()))[0] = poison
+
+    with pytest.raises(DeviceError, match="no picture"):
+        process(capture, [Order(natural, tmp_path / "out" / "a.natural")], broken)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_black_picture_of_a_frame_that_is_not_black_is_refused(natural, cpu, monkeypatch):
+    """
+    A lens cap may be black, a lit street may not.
+    """
+    whole = pipeline._develop
+
+    def black(*arguments):
+        return [replace(picture, values=np.zeros_like(picture.values)) for picture in whole(*arguments)]
+
+    monkeypatch.setattr(pipeline, "_develop", black)
+    capped = replace(mosaic_of(), values=np.full((96, 120), 512, np.uint16))
+
+    with pytest.raises(DeviceError, match="black"):
+        develop(mosaic_of(), [natural], cpu)
+    (picture,) = develop(capped, [natural], cpu)
+    assert picture.values.max() == 0
+
+
+@pytest.mark.parametrize(
+    "text", ["CUDA error: device-side assert triggered", "cuDNN error: CUDNN_STATUS_NOT_SUPPORTED"]
+)
+def test_an_error_of_the_device_is_told_from_a_bug(text):
+    """
+    The first needs another process, the second another version of flexispd.
+    """
+
+    def work(_):
+        raise RuntimeError(text)
+
+    with pytest.raises(DeviceError, match=text):
+        in_memory(Tiling.on(torch.device("cpu")), work)
+    text = "shapes differ"
+    with pytest.raises(RuntimeError, match=text):
+        in_memory(Tiling.on(torch.device("cpu")), work)
+
+
+def test_a_raw_that_changes_while_it_is_read_is_not_rendered(natural, cpu, capture, tmp_path, monkeypatch):
+    """
+    What is developed is what was hashed, or nothing is; a sidecar that vanishes counts as well.
+    """
+    capture = replace(capture, xmp=capture.raw.with_suffix(".xmp"))
+    capture.xmp.write_text("<x/>")
+
+    def slow(_):
+        capture.xmp.unlink()
+        return mosaic_of()
+
+    monkeypatch.setattr(pipeline, "read_mosaic", slow)
+
+    with pytest.raises(VanishedError, match="xmp"):
+        process(capture, [Order(natural, tmp_path / "out" / "a.natural")], cpu)
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_asking_for_a_gpu_that_is_not_there_says_what_to_do():
     """
@@ -266,7 +336,10 @@ def test_asking_for_a_gpu_that_is_not_there_says_what_to_do():
     """
     with pytest.raises(SetupError, match="--device cpu"):
         choose_device("cuda")
+    with pytest.raises(SetupError, match="no CUDA device"):
+        choose_device("cuda:3")
     assert choose_device("auto").type == "cpu"
+    assert all_devices() == ("cpu",)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU that torch can use")
