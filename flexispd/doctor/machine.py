@@ -21,6 +21,8 @@ TOOL_S_MAX = 3.0
 DEVICE_S_MAX = 90.0
 """Longest that torch may take to start and to use the device once; a cold disk takes half a minute."""
 
+KILL_S_MAX = 2.0
+
 _DEVICE_SCRIPT = """
 import json, sys
 from flexispd.errors import FlexispError
@@ -97,7 +99,8 @@ def check_device(name: str, seconds: float = DEVICE_S_MAX, script: str = _DEVICE
         out, _ = process.communicate(timeout=seconds)
     except subprocess.TimeoutExpired:
         process.kill()
-        # Not waited for: a process that hangs in the driver cannot be killed, and would keep us.
+        with suppress(subprocess.TimeoutExpired):  # what hangs in the driver cannot be killed, and must not keep us
+            process.communicate(timeout=KILL_S_MAX)
         fix = "nvidia-smi shows whether the driver answers; a restart of the machine helps when it does not."
         return Finding("fail", "device", f"{displayable(name)}: no answer for {seconds:g} s", fix)
     told = _told(out)
