@@ -103,8 +103,8 @@ class Repeats:
     """
     Lets the same complaint pass once a minute, and the next one then says how many were left out: `repeated=41`.
 
-    Complaints, of level warning and above, are the same when event, reason and problem are, whichever capture they are
-    about.
+    Complaints, of level warning and above, are the same when event, inbox, reason and problem are, whichever capture
+    they are about.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -115,7 +115,7 @@ class Repeats:
         """The event, or structlog.DropEvent."""
         if _PRIORITIES.get(event.get("level", ""), 6) > _PRIORITIES["warning"]:
             return event
-        texts = (event.get(key) for key in ("event", "reason", "problem"))
+        texts = (event.get(key) for key in ("event", "inbox", "reason", "problem"))
         key = tuple(text if isinstance(text, str) else None for text in texts)
         now_s = self._clock()
         if (last := self._passed.get(key)) and now_s - last[0] < REPEAT_S:

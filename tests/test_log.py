@@ -304,12 +304,14 @@ def test_a_complaint_is_made_once_a_minute(capsys: pytest.CaptureFixture[str]) -
     log.warning("capture.failed", capture="DSC9", reason="disk full")
     clock.now_s += REPEAT_S
     log.warning("capture.failed", capture="DSC10", reason="disk full")
+    log.warning("capture.failed", capture="DSC10", reason="disk full", inbox="/another")
     after = events(capsys.readouterr().out)
 
     assert [e["reason"] for e in before if e["event"] == "capture.failed"] == ["disk full", "truncated"]
     assert len([e for e in before if e["event"] == "capture.started"]) == 5
     assert (after[0]["capture"], after[0]["repeated"]) == ("DSC9", 4)
     assert "repeated" not in after[1]
+    assert after[2]["inbox"] == "/another"
 
 
 def test_an_endless_variety_of_complaints_does_not_fill_the_memory() -> None:
