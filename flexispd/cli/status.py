@@ -59,7 +59,7 @@ def follow(updates: Iterable[Mapping[str, Any]], *, as_json: bool, redraw: bool)
     last = ""
     for told in updates:
         if redraw and not as_json:
-            typer.echo(_CLEAR + "\n".join(lines(told)))
+            typer.echo(_CLEAR + "\n".join(lines(told)), color=True)  # a terminal it is
             continue
         if (line := _line(told)) != last:
             typer.echo(json.dumps(told) if as_json else f"{clock(told['at_s'])} {line}")
@@ -90,7 +90,7 @@ def read(config: Config, ledger: Ledger, at_s: float) -> dict[str, Any]:
         "todo": todo,
         "images_per_minute": round(pace.per_minute, 2),
         "frame_s": pace.frame_s,
-        "done_in_min": round(todo / pace.per_minute, 1) if todo and pace.per_minute else None,
+        "done_in_min": round(todo / pace.per_minute, 2) if todo and pace.per_minute else None,
         **file_json("outbox", config.outbox),
         "free_bytes": free_bytes,
         "full_in_min": _full_in_min(config, free_bytes, pace.bytes_per_minute),
