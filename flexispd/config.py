@@ -16,6 +16,8 @@ from __future__ import annotations
 
 import os
 import re
+import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass
 from pathlib import Path
@@ -30,6 +32,9 @@ from flexispd.toml_reference import as_toml
 
 PATH_BYTES_MAX = 4095
 """As Linux has it; a list of inboxes has as many entries as fit into the file."""
+
+LOOK_UP_S_MAX = 1.0
+"""Longest that reading a configuration waits for the volumes of its folders."""
 
 _REFERENCE = "docs/configuration.md explains every key; `flexispd init` writes them all into a new file."
 
@@ -262,28 +267,44 @@ def parse_config(text: str, path: Path) -> Config:
 
 
 def overlap(inboxes: Sequence[Path], outbox: Path, state: Path) -> tuple[str, str] | None:
-    """The first folder that lies where it may not, wherever links lead: its key, and the end of a sentence; or None."""
+    """
+    The first folder that lies where it may not, wherever links lead: its key, and the end of a sentence; or None.
+
+    Of a volume that does not answer in time only the path is known.
+    """
+    places = _look_up([*inboxes, outbox, state])
     for nth, inbox in enumerate(inboxes):
         shown = displayable(inbox)
-        if _within(outbox, inbox):
+        if places[outbox].within(places[inbox]):
             return "outbox", f"lies in the inbox {shown}, where pictures would be taken for captures"
-        if _within(inbox, outbox):
+        if places[inbox].within(places[outbox]):
             return "inbox", f"{shown} lies in the outbox, where pictures would be taken for captures"
-        if _within(state, inbox):
+        if places[state].within(places[inbox]):
             return "state", f"lies in the inbox {shown}, which is never written to"
         for other in inboxes[:nth]:
-            if _within(inbox, other) or _within(other, inbox):
+            if places[inbox].within(places[other]) or places[other].within(places[inbox]):
                 return "inbox", f"{shown} and {displayable(other)} lie in one another, so captures would be found twice"
     return None
 
 
-def _within(inner: Path, outer: Path) -> bool:
-    """Whether a folder lies in another, or is the same; also by a mount, or by a name that differs in case only."""
-    real, around = Path(os.path.realpath(inner)), Path(os.path.realpath(outer))
-    if real.is_relative_to(around):
-        return True
-    identity = _identity(around)
-    return identity is not None and any(_identity(folder) == identity for folder in (real, *real.parents))
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a folder is: by its path, by its path without links, and as a file system numbers it and its parents."""
+
+    given: Path
+    real: Path
+    identities: tuple[tuple[int, int] | None, ...]
+
+    @classmethod
+    def of(cls, folder: Path) -> _Place:
+        real = Path(os.path.realpath(folder))  # unlike Path.resolve, a circle of links is no error
+        return cls(folder, real, tuple(_identity(path) for path in (real, *real.parents)))
+
+    def within(self, other: _Place) -> bool:
+        """Whether it is in the other, or the same; also by a mount, or by a name that differs in case only."""
+        if self.given.is_relative_to(other.given) or self.real.is_relative_to(other.real):
+            return True
+        return bool(other.identities) and other.identities[0] is not None and other.identities[0] in self.identities
 
 
 def _identity(folder: Path) -> tuple[int, int] | None:
@@ -292,6 +313,23 @@ def _identity(folder: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return status.st_dev, status.st_ino
+
+
+def _look_up(folders: Sequence[Path]) -> dict[Path, _Place]:
+    """Each folder's place. A network drive may never answer, and even `flexispd status` reads the configuration."""
+    found: dict[Path, _Place] = {}
+
+    def look(folder: Path) -> None:
+        found[folder] = _Place.of(folder)
+
+    threads = [threading.Thread(target=look, args=(folder,), daemon=True) for folder in dict.fromkeys(folders)]
+    for thread in threads:
+        thread.start()
+    deadline_s = time.monotonic() + LOOK_UP_S_MAX
+    for thread in threads:
+        thread.join(max(deadline_s - time.monotonic(), 0.0))
+    known = dict(found)
+    return {folder: known.get(folder) or _Place(folder, folder, ()) for folder in folders}
 
 
 def reference() -> str:

@@ -1,6 +1,7 @@
 """The daemon's configuration is read exactly or not at all, and no folder may lie in another's way."""
 
 import os
+import threading
 from contextlib import suppress
 from dataclasses import MISSING, replace
 from pathlib import Path
@@ -266,6 +267,27 @@ def test_a_circle_of_links_is_no_crash(tmp_path: Path) -> None:
     (tmp_path / "b").symlink_to("a")
 
     assert overlap([tmp_path / "a"], tmp_path / "out", tmp_path / "state") is None
+
+
+def test_a_volume_that_does_not_answer_is_not_waited_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """
+    As a network drive whose server is gone; what can be told from the paths is still told.
+    """
+    answer = threading.Event()
+    realpath = os.path.realpath
+
+    def hangs(path: Path) -> str:
+        if "nas" in path.parts:
+            answer.wait()
+        return realpath(path)
+
+    monkeypatch.setattr(os.path, "realpath", hangs)
+    monkeypatch.setattr(configuration, "LOOK_UP_S_MAX", 0.01)
+    nas = tmp_path / "nas"
+
+    assert overlap([nas / "in"], nas / "out", tmp_path) is None
+    assert overlap([nas / "in"], nas / "in" / "out", tmp_path) is not None
+    answer.set()
 
 
 @given(st.lists(st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1), max_size=3))

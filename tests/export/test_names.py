@@ -148,7 +148,7 @@ def test_a_template_is_filled_in() -> None:
     """
     Each field in its form; the plain name comes first.
     """
-    shot = {"taken_at": "2026:11:22 21:05:06", "camera": "Canon EOS D30"}
+    shot: dict[str, Any] = {"taken_at": "2026:11:22 21:05:06", "camera": "Canon EOS D30"}
 
     assert first() == ["2026/DSC1.natural"]
     assert first("{date}/{time}-{camera}-{counter}", **shot) == ["2026-11-22/210506-Canon-EOS-D30-0017"]
