@@ -71,6 +71,7 @@ class Dispatcher:
         for worker in list(self.workers):
             self._look_after(worker, now_s, at_s)
         self._staff(now_s)
+        work.wake(self._ledger, at_s)
         if hand_out and self._outbox.problem is None:
             self._hand_out(at_s)
 

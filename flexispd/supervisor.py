@@ -107,7 +107,6 @@ class Supervisor:
             self._write_arrivals(at_s)
             self._take_requests(now_s)
             self._release_waiting(at_s)
-            work.wake(self._ledger, at_s)
             self._remember_mounts()
             self._dispatch.step(now_s, at_s, hand_out=not self._paused)
         except LedgerError as error:

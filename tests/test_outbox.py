@@ -1,0 +1,159 @@
+"""Nothing is rendered while nothing can be written, and nothing is written where the outbox's volume should be."""
+
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from flexispd.outbox import BLOCKED_CHECK_S, OPEN_CHECK_S, Outbox, look
+
+
+@pytest.fixture
+def outbox(tmp_path):
+    """An outbox that nobody has looked at yet."""
+    woken = threading.Event()
+    outbox = Outbox(tmp_path / "out", 0, None, woken.set)
+    outbox.woken = woken
+    yield outbox
+    outbox.close()
+
+
+def answered(outbox: Outbox, now_s: float) -> bool:
+    """Ask, wait for the answer, take it."""
+    outbox.step(now_s)
+    outbox.settle(10)
+    return outbox.step(now_s)
+
+
+def test_a_folder_that_can_be_written_to_is_open(tmp_path):
+    """
+    It is made when only itself is missing, and the probe is gone afterwards.
+    """
+    answer = look(tmp_path / "out", 0, None)
+
+    assert answer.problem is None
+    assert answer.free_bytes > 0
+    assert answer.mount is not None
+    assert os.listdir(tmp_path / "out") == []
+
+
+def test_missing_parents_are_not_made(tmp_path):
+    """
+    A path whose upper part is missing usually lies on a volume that is not there.
+    """
+    answer = look(tmp_path / "volume" / "out", 0, None)
+
+    assert "is not there" in answer.problem
+    assert not (tmp_path / "volume").exists()
+
+
+def test_a_volume_that_is_not_mounted_is_not_written_to(tmp_path):
+    """
+    Where the mount point was seen before and is not mounted now, the folder that shows belongs to another disk.
+    """
+    folder = tmp_path / "nas" / "out"
+    folder.mkdir(parents=True)
+
+    answer = look(folder, 0, tmp_path / "nas")
+
+    assert "not mounted" in answer.problem
+    assert os.listdir(folder) == []
+
+
+def test_a_volume_mounted_since_is_welcome(tmp_path):
+    """
+    A folder that lay on the root disk and lies on a volume of its own now is no reason to stop.
+    """
+    assert look(tmp_path, 0, Path("/")).problem is None
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_without_permission_says_so(tmp_path):
+    """
+    The operating system's reason is given, with what to do.
+    """
+    folder = tmp_path / "out"
+    folder.mkdir(mode=0o500)
+
+    assert "Permission denied" in look(folder, 0, None).problem
+
+
+def test_a_file_in_the_place_of_the_outbox_says_so(tmp_path):
+    """
+    Nothing is replaced to make room for the folder.
+    """
+    (tmp_path / "out").write_text("mine")
+
+    assert "cannot be written to" in look(tmp_path / "out", 0, None).problem
+    assert (tmp_path / "out").read_text() == "mine"
+
+
+def test_it_pauses_before_the_disk_is_full(tmp_path):
+    """
+    Less free space than is to be left is a reason to wait, and the numbers are in it.
+    """
+    answer = look(tmp_path, 1 << 62, None)
+
+    assert "MB are free" in answer.problem
+    assert answer.free_bytes is not None
+
+
+def test_nobody_writes_before_somebody_has_looked(outbox):
+    """
+    The first answer opens it and wakes the supervisor.
+    """
+    assert outbox.problem is not None
+
+    assert answered(outbox, 0.0)
+    assert outbox.problem is None
+    assert outbox.woken.is_set()
+    assert outbox.next_due_s() == OPEN_CHECK_S
+
+
+def test_a_failed_write_closes_it_until_the_next_look(outbox):
+    """
+    The worker's reason stands until then, and what has come true by then counts.
+    """
+    answered(outbox, 0.0)
+
+    outbox.blocked("There is no space left.", 1.0)
+    assert outbox.problem == "There is no space left."
+    assert not outbox.step(1.0 + BLOCKED_CHECK_S[0] / 2)
+
+    assert answered(outbox, 1.0 + BLOCKED_CHECK_S[0])
+    assert outbox.problem is None
+
+
+def test_trouble_that_comes_back_is_looked_at_more_and_more_rarely(outbox):
+    """
+    A disk with room for the probe but not for a picture must not cost a rendering every two seconds.
+    """
+    answered(outbox, 0.0)
+    now_s, waits_s = 1.0, []
+    for _ in range(6):
+        outbox.blocked("There is no space left.", now_s)
+        waits_s.append(outbox.next_due_s() - now_s)
+        now_s = outbox.next_due_s()
+        answered(outbox, now_s)
+
+    assert waits_s == [*BLOCKED_CHECK_S, BLOCKED_CHECK_S[-1]]
+
+    outbox.worked()
+    outbox.blocked("There is no space left.", now_s)
+    assert outbox.next_due_s() - now_s == BLOCKED_CHECK_S[0]
+
+
+def test_what_a_dead_worker_left_is_removed(outbox, tmp_path):
+    """
+    Only names of our own form, and only those that no living process holds.
+    """
+    folder = tmp_path / "out"
+    folder.mkdir()
+    (folder / ".flexispd-0123456789abcdef.tmp").write_text("half a picture")
+    (folder / ".mine.tmp").write_text("mine")
+
+    outbox.clean(folder, 0.0)
+    outbox.settle(10)
+
+    assert os.listdir(folder) == [".mine.tmp"]
