@@ -35,7 +35,7 @@ def test_a_folder_that_can_be_written_to_is_open(tmp_path):
     assert answer.problem is None
     assert answer.free_bytes > 0
     assert answer.mount is not None
-    assert os.listdir(tmp_path / "out") == []
+    assert list((tmp_path / "out").iterdir()) == []
 
 
 def test_missing_parents_are_not_made(tmp_path):
@@ -58,7 +58,7 @@ def test_a_volume_that_is_not_mounted_is_not_written_to(tmp_path):
     answer = look(folder, 0, tmp_path / "nas")
 
     assert "not mounted" in answer.problem
-    assert os.listdir(folder) == []
+    assert list(folder.iterdir()) == []
 
 
 def test_a_volume_mounted_since_is_welcome(tmp_path):
@@ -156,4 +156,4 @@ def test_what_a_dead_worker_left_is_removed(outbox, tmp_path):
     outbox.clean(folder, 0.0)
     outbox.settle(10)
 
-    assert os.listdir(folder) == [".mine.tmp"]
+    assert [path.name for path in folder.iterdir()] == [".mine.tmp"]
