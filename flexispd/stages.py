@@ -139,6 +139,15 @@ class _Planned:
     plan: Plan
 
 
+def _to_the_end(work: Callable[[], None]) -> None:
+    """Run one of the threads; without it the others would wait for ever, so the process ends with it."""
+    try:
+        work()
+    except BaseException:
+        traceback.print_exc()
+    os._exit(1)
+
+
 class Stages:
     """The threads, what lies between them, and the jobs that they hold."""
 
@@ -151,7 +160,7 @@ class Stages:
         self._mosaics: ByteQueue[tuple[_Planned, Mosaic]] = ByteQueue(queue_bytes)
         self._pictures: ByteQueue[tuple[_Planned, ShotInfo, Picture]] = ByteQueue(queue_bytes)
         for work in (self._read_all, self._develop_all, self._publish_all):
-            threading.Thread(target=work, name=work.__name__, daemon=True).start()
+            threading.Thread(target=_to_the_end, args=(work,), name=work.__name__, daemon=True).start()
 
     def take(self, message: Job | Go | Drop) -> None:
         """A job, or an answer about one. Never waits."""

@@ -1,9 +1,9 @@
 """
 A process that renders: started by the supervisor, given captures through a pipe, and expendable.
 
-It never outlives its supervisor. It does not listen to Ctrl-C or to SIGTERM, which reach every process of a service at
-once: the supervisor decides what becomes of the frame in flight, and ends a worker by closing its pipe or by SIGKILL.
-What it publishes is whole or not there, so it may be killed at any moment.
+It never outlives its supervisor. It does not listen to Ctrl-C, SIGTERM or SIGHUP, which may reach every process of a
+service at once: the supervisor decides what becomes of the frame in flight, and ends a worker by closing its pipe or by
+SIGKILL. What it publishes is whole or not there, so it may be killed at any moment.
 
 Importing this file is cheap. What is not, torch above all, comes when the process is already safe.
 """
@@ -33,7 +33,7 @@ def serve(connection: Connection, options: WorkerOptions) -> None:
     its parent's.
     """
     _end_with_parent()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     channel = Channel(connection)
     try:

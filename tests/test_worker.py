@@ -58,7 +58,7 @@ class Worker:
         self.profile = profile
         self.heard: list[Any] = []
 
-    def hear(self, *kinds: type, job: int | None = None) -> Any:
+    def hear(self, *kinds: type[Any], job: int | None = None) -> Any:
         """The next message of one of these kinds (about this job); the others are kept in `heard`."""
         end_s = time.monotonic() + ANSWER_S_MAX
         while self.pipe.poll(max(0.0, end_s - time.monotonic())):
@@ -325,7 +325,7 @@ def test_signals_are_left_to_the_supervisor(worker: Worker, tmp_path: Path) -> N
     Ctrl-C and systemd's SIGTERM reach every process; the frame in flight must not die of them.
     """
     assert worker.process.pid is not None
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         os.kill(worker.process.pid, number)
 
     assert isinstance(worker.render(1, raw_of(tmp_path / "in"), tmp_path / "out" / "x"), Finished)
@@ -477,7 +477,7 @@ def serve_on_a_failing_device(connection: Connection, options: WorkerOptions) ->
             raise RuntimeError("CUDA error: an illegal memory access was encountered\nCompile with TORCH_USE_CUDA_DSA")
         return develop(*arguments)
 
-    pipeline._develop = fail
+    pipeline._develop = fail  # type: ignore[assignment]
     serve(connection, options)
 
 
