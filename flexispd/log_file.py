@@ -10,6 +10,7 @@ Nothing here raises, and no line is worth waiting for. While the file cannot be 
 
 from __future__ import annotations
 
+import errno
 import os
 import queue
 import threading
@@ -22,6 +23,9 @@ from pathlib import Path
 NAME = "flexispd.log"
 RETRY_S = 30.0
 CLOSE_TIMEOUT_S = 1.0
+IDLE_S = 5.0
+"""After so long without a line the file is let go of, so that a quiet volume can be unmounted."""
+
 LINES_MAX = 10_000
 """Lines that may wait for the disk; more are dropped."""
 
@@ -43,7 +47,13 @@ class RotatingFile:
         self._files = files
         self._clock = clock
         self._descriptor: int | None = None
+        self._device: int | None = None  # of the parent, when the file was first opened
         self._retry_at_s = float("-inf")
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the file is held on to."""
+        return self._descriptor is not None
 
     def write(self, line: str) -> None:
         """Append a line, or drop it. The file is opened by the first."""
@@ -77,7 +87,12 @@ class RotatingFile:
     def _opened(self) -> int:
         if self._descriptor is not None:
             return self._descriptor
-        self._path.parent.mkdir(exist_ok=True)
+        folder = self._path.parent
+        device = folder.parent.stat().st_dev
+        if self._device not in (None, device):  # unmounted meanwhile: this is the disk below
+            raise OSError(errno.ENODEV, os.strerror(errno.ENODEV), str(folder))
+        folder.mkdir(exist_ok=True)
+        self._device = device
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
         self._descriptor = os.open(self._path, flags, 0o666)
         size = os.fstat(self._descriptor).st_size
@@ -135,7 +150,14 @@ class LogFile:
         return not self._thread.is_alive()
 
     def _work(self) -> None:
-        while not self._given_up.is_set() and (item := self._items.get()) is not None:
+        while not self._given_up.is_set():
+            try:
+                item = self._items.get(timeout=IDLE_S if self._file.is_open else None)
+            except queue.Empty:
+                self._file.close()
+                continue
+            if item is None:
+                break
             if isinstance(item, str):
                 self._file.write(item)
             else:

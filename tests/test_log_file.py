@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from flexispd import log_file
 from flexispd.log_file import NAME, RETRY_S, LogFile, RotatingFile
 
 
@@ -161,6 +162,50 @@ def test_a_file_is_let_go_of(tmp_path: Path) -> None:
 
     file.write("b")
     assert contents(tmp_path) == {NAME: "a\nb\n"}
+
+
+def test_another_disk_in_the_place_of_the_volume_is_left_alone(tmp_path: Path) -> None:
+    """
+    A volume that was unmounted leaves an empty folder, on the disk below.
+    """
+    clock = Clock()
+    file = RotatingFile(tmp_path / "logs", 1000, 2, clock)
+    file.write("a")
+    file.close()
+    (tmp_path / "logs" / NAME).unlink()
+    (tmp_path / "logs").rmdir()
+    mounted, file._device = file._device, -1
+
+    file.write("b")
+    assert list(tmp_path.iterdir()) == []
+
+    file._device = mounted
+    clock.now_s += RETRY_S
+    file.write("c")
+    assert contents(tmp_path / "logs") == {NAME: "c\n"}
+
+
+def test_a_quiet_file_is_let_go_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    So that a volume can be unmounted while nothing happens; the next line opens the file again.
+    """
+    monkeypatch.setattr(log_file, "IDLE_S", 0.001)
+    file = LogFile(tmp_path, 1_000_000, 2)
+    closed = threading.Event()
+    close = file._file.close
+
+    def close_and_tell() -> None:
+        close()
+        closed.set()
+
+    monkeypatch.setattr(file._file, "close", close_and_tell)
+    for number in (1, 2):
+        file.write("line")
+        assert closed.wait(10)
+        assert file.flush(10)
+        closed.clear()
+        assert contents(tmp_path)[NAME] == number * "line\n"
+    assert file.close()
 
 
 def open_files() -> list[str]:
