@@ -74,11 +74,16 @@ def vanish(ledger: Ledger, inbox: Path, at_s: float, gone: Callable[[Path], bool
 def lose(db: Connection, id_: int, at_s: float) -> None:
     """The raw of this row is not there any more."""
     move(db, [id_], State.VANISHED, "its file is not in the inbox any more", at_s)
+    free_twins(db, id_, at_s)
+
+
+def free_twins(db: Connection, id_: int, at_s: float) -> None:
+    """The first duplicate of a row takes its place, because the row will not be rendered from the bytes they share."""
     twin = db.execute("select min(id) from capture where twin = ? and state = 'duplicate'", (id_,)).fetchone()[0]
     if twin is not None:
         db.execute("update capture set twin = ? where twin = ? and id != ?", (twin, id_, twin))
         db.execute("update capture set twin = null where id = ?", (twin,))
-        move(db, [twin], State.QUEUED, "the capture with the same bytes vanished", at_s)
+        move(db, [twin], State.QUEUED, "the capture with the same bytes is not rendered", at_s)
 
 
 def list_leftovers(ledger: Ledger, inbox: Path, leftovers: Mapping[Path, Reason]) -> None:
@@ -124,6 +129,7 @@ def _again(db: Connection, row: Row, arrival: Arrival, at_s: float, lane: int) -
 
 def _refresh(db: Connection, row: Row, arrival: Arrival, at_s: float, reason: str) -> Recorded:
     """The same version, with the files as they are now and a clean slate."""
+    free_twins(db, row["id"], at_s)
     db.execute(
         "update capture set files = ?, inbox = ?, suspect = 0, failures = 0, doubt_since_s = null,"
         " raw_sha256 = null, content_sha256 = null where id = ?",

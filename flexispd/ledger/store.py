@@ -21,7 +21,7 @@ BUSY_S = 5.0
 # Paths are blobs, because names are bytes. Times are seconds since the epoch, for people.
 _TABLES = """
 create table capture (
-    id integer primary key,               -- the order of arrival
+    id integer primary key autoincrement, -- the order of arrival; no id is given twice
     inbox blob not null,
     path blob not null,                   -- the raw, absolute
     version integer not null,
@@ -43,7 +43,7 @@ create table capture (
     raw_sha256 text,
     content_sha256 text,                  -- of all that decides the picture
     target blob,                          -- below the outbox, without extension
-    target_key text unique,               -- the same for file systems that are blind to case
+    target_key blob unique,               -- the same for file systems that are blind to case
     twin integer,                         -- of a duplicate: the row that is rendered
     receipt blob,
     outputs text not null default '[]',   -- JSON: [name, sha256, size_bytes], names as the receipt's folder has them

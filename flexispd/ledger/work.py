@@ -14,7 +14,7 @@ from typing import Literal
 from flexispd.errors import CaptureError, displayable
 from flexispd.export.names import name_key
 from flexispd.jobs import Finished
-from flexispd.ledger.arrivals import lose
+from flexispd.ledger.arrivals import free_twins, lose
 from flexispd.ledger.captures import SELECT, Record, State, move, note, record_of
 from flexispd.ledger.store import Ledger
 
@@ -83,39 +83,52 @@ def recognise(ledger: Ledger, id_: int, raw_sha256: str, content_sha256: str, at
     """
     with ledger.writing() as db:
         row = db.execute("select * from capture where id = ?", (id_,)).fetchone()
+        if row["content_sha256"] not in (None, content_sha256):
+            free_twins(db, id_, at_s)
         db.execute(
             "update capture set raw_sha256 = ?, content_sha256 = ? where id = ?", (raw_sha256, content_sha256, id_)
         )
         same = None
         if row["origin"] == "arrival":
             same = db.execute(
-                "select id, path, files from capture where content_sha256 = ? and id != ? and"
-                " (state = 'done' or (state = 'running' and id < ?)) order by path != ?, id limit 1",
-                (content_sha256, id_, id_, row["path"]),
+                "select id, path, version, state, files from capture where content_sha256 = ? and id != ? and"
+                " state in ('done', 'running') order by path != ?, id limit 1",
+                (content_sha256, id_, row["path"]),
             ).fetchone()
         if same is None:
             _supersede(db, row, at_s)
             return None
         twin = Twin(same["id"], Path(os.fsdecode(same["path"])), same["path"] == row["path"])
-        if twin.same_path and row["version"] > 1:
-            db.execute("update capture set files = ? where id = ?", (row["files"], twin.id))
-            note(db, [twin.id], State.DONE, "its file was touched, and has the same bytes", at_s)
-            db.execute("delete from capture where id = ?", (id_,))
-            db.execute("delete from history where capture = ?", (id_,))
-        else:
+        if not twin.same_path:
+            _supersede(db, row, at_s)
             db.execute("update capture set twin = ? where id = ?", (twin.id, id_))
             move(db, [id_], State.DUPLICATE, f"the same bytes as {displayable(twin.path)}", at_s)
+        elif same["version"] < row["version"]:
+            _go_up(db, row, same, at_s)
+        else:
+            move(db, [id_], State.SUPERSEDED, f"version {same['version']} took its place", at_s)
         return twin
+
+
+def _go_up(db: Connection, row: Row, older: Row, at_s: float) -> None:
+    """Nothing new after all: the older version has these very bytes."""
+    db.execute("update capture set files = ? where id = ?", (row["files"], older["id"]))
+    db.execute("update capture set twin = ? where twin = ?", (older["id"], row["id"]))
+    note(db, [older["id"]], State(older["state"]), "its file was touched, and has the same bytes", at_s)
+    db.execute("delete from capture where id = ?", (row["id"],))
+    db.execute("delete from history where capture = ?", (row["id"],))
 
 
 def _supersede(db: Connection, row: Row, at_s: float) -> None:
     """Older versions of this row's capture are history; one that is being rendered will be when it has finished."""
     older = db.execute(
-        "select id from capture where path = ? and version < ? and state not in ('superseded', 'running')",
+        "select id, receipt from capture where path = ? and version < ? and state not in ('superseded', 'running')",
         (row["path"], row["version"]),
     ).fetchall()
     why = db.execute("select reason from history where capture = ? order by id limit 1", (row["id"],)).fetchone()[0]
     move(db, [r["id"] for r in older], State.SUPERSEDED, f"version {row['version']}: {why}", at_s)
+    for unpublished in (r["id"] for r in older if r["receipt"] is None):
+        free_twins(db, unpublished, at_s)
 
 
 def name(ledger: Ledger, id_: int, candidates: Iterable[PurePath], *, another: bool = False) -> PurePath:
@@ -129,8 +142,8 @@ def name(ledger: Ledger, id_: int, candidates: Iterable[PurePath], *, another: b
         if row["target"] is not None and not another:
             return PurePath(os.fsdecode(row["target"]))
         passed = row["target_key"] is None
-        skipped: list[tuple[PurePath, str]] = []
-        keyed = ((candidate, name_key(candidate)) for candidate in islice(candidates, NAMES_MAX))
+        skipped: list[tuple[PurePath, bytes]] = []
+        keyed = ((candidate, os.fsencode(name_key(candidate))) for candidate in islice(candidates, NAMES_MAX))
         for candidate, key in keyed:
             if not passed:
                 passed = key == row["target_key"]
@@ -145,7 +158,7 @@ def name(ledger: Ledger, id_: int, candidates: Iterable[PurePath], *, another: b
     )
 
 
-def _take_name(db: Connection, id_: int, candidate: PurePath, key: str) -> bool:
+def _take_name(db: Connection, id_: int, candidate: PurePath, key: bytes) -> bool:
     """Give a name to a row, unless another has it."""
     if db.execute("select 1 from capture where target_key = ? and id != ?", (key, id_)).fetchone() is not None:
         return False
@@ -177,15 +190,21 @@ def finish(ledger: Ledger, finished: Finished, outbox: Path, at_s: float) -> Non
                 finished.job,
             ),
         )
-        newer = db.execute(
-            "select max(newer.version) from capture join capture as newer on newer.path = capture.path"
-            " and newer.version > capture.version and newer.content_sha256 is not null"
-            " and newer.state in ('running', 'done') where capture.id = ?",
-            (finished.job,),
-        ).fetchone()[0]
+        newer = _newer(db, finished.job)
         move(db, [finished.job], State.DONE, "found finished" if finished.up_to_date else "rendered", at_s)
         if newer is not None:
             move(db, [finished.job], State.SUPERSEDED, f"version {newer} took its place", at_s)
+
+
+def _newer(db: Connection, id_: int) -> int | None:
+    """The version that took this row's place while it was being rendered."""
+    version: int | None = db.execute(
+        "select max(newer.version) from capture join capture as newer on newer.path = capture.path"
+        " and newer.version > capture.version and newer.content_sha256 is not null"
+        " and newer.state != 'vanished' where capture.id = ?",
+        (id_,),
+    ).fetchone()[0]
+    return version
 
 
 def put_back(ledger: Ledger, ids: Iterable[int], reason: str, at_s: float, *, suspect: bool = False) -> None:
@@ -203,9 +222,7 @@ def blame(ledger: Ledger, id_: int, reason: str, at_s: float, failures_max: int)
         db.execute("update capture set failures = failures + 1, suspect = 1 where id = ?", (id_,))
         failures = db.execute("select failures from capture where id = ?", (id_,)).fetchone()[0]
         if failures >= failures_max:
-            db.execute("update capture set suspect = 0 where id = ?", (id_,))
-            move(db, [id_], State.QUARANTINED, f"failed {failures} times: {reason}", at_s)
-            return State.QUARANTINED
+            return _put_aside(db, id_, f"failed {failures} times: {reason}", at_s)
         move(db, [id_], State.QUEUED, f"failed {failures} of {failures_max} times: {reason}", at_s)
         return State.QUEUED
 
@@ -247,8 +264,19 @@ def release(ledger: Ledger, cause: Cause, at_s: float, reason: str, inbox: Path 
 def quarantine(ledger: Ledger, id_: int, reason: str, at_s: float) -> None:
     """Put aside with the reason, until its files change or somebody says retry."""
     with ledger.writing() as db:
-        db.execute("update capture set suspect = 0 where id = ?", (id_,))
+        _put_aside(db, id_, reason, at_s)
+
+
+def _put_aside(db: Connection, id_: int, reason: str, at_s: float) -> State:
+    """Quarantined; or, when a newer version took its place meanwhile, history."""
+    newer = _newer(db, id_)
+    db.execute("update capture set suspect = 0 where id = ?", (id_,))
+    if newer is None:
         move(db, [id_], State.QUARANTINED, reason, at_s)
+        return State.QUARANTINED
+    move(db, [id_], State.SUPERSEDED, f"version {newer} took its place; {reason}", at_s)
+    free_twins(db, id_, at_s)
+    return State.SUPERSEDED
 
 
 def vanished(ledger: Ledger, id_: int, at_s: float) -> None:
