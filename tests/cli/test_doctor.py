@@ -19,6 +19,7 @@ from flexispd.config import Config, parse_config
 from flexispd.doctor import Finding, examine, folders, in_time, machine, program
 from flexispd.doctor.machine import check_clock, check_device, check_suspend
 from flexispd.doctor.times import camera_time, check_camera_clock, clock_time, duration
+from flexispd.ledger import Ledger
 from flexispd.outbox import MB, Answer
 
 CHECKS = {
@@ -290,6 +291,17 @@ def test_a_daemon_that_runs_is_named(place: Path, capsys: pytest.CaptureFixture[
     (place / "state" / presence.LOCK).unlink()
     (place / "state" / presence.LOCK).symlink_to("daemon.lock")
     assert program.check_daemon(place / "state").verdict == "warn"
+
+
+def test_a_ledger_without_finished_captures_tells_nothing(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """
+    It is read, and stays as it is; so does one that cannot be read.
+    """
+    Ledger.create(place / "state").close()
+    assert sheet(place, capsys)[1]["camera clock"]["text"] == "no finished capture tells it yet"
+
+    (place / "state" / "ledger.sqlite").write_bytes(b"no database at all" * 100)
+    assert sheet(place, capsys)[1]["camera clock"]["text"] == "no finished capture tells it yet"
 
 
 def test_a_disk_that_does_not_answer_is_a_finding() -> None:

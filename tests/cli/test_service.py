@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from flexispd.cli.main import run
-from flexispd.service import MARK, Step, Target, is_running
+from flexispd.config import SYSTEM, parse_config
+from flexispd.errors import SetupError
+from flexispd.service import MARK, Step, Target, closed_to_service, is_running, quoted
 
 
 @pytest.fixture
@@ -282,6 +284,63 @@ def test_root_gets_the_system_s_service(monkeypatch: pytest.MonkeyPatch, root: P
         monkeypatch.setattr("os.geteuid", lambda uid=uid: uid)
         assert run(["service", "install", "--root", str(root)]) == 0
         assert (root / place).is_dir()
+
+
+def test_folders_that_the_service_cannot_pass_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], root: Path
+) -> None:
+    """
+    The service has a user of its own, who may not enter what only its owner may.
+    """
+    private = tmp_path / "private"
+    (private / "in").mkdir(parents=True)
+    private.chmod(0o700)
+    monkeypatch.setattr("sys.executable", "/usr/bin/env")
+    elsewhere = parse_config('inbox = "/usr"\noutbox = "/srv/out"\n', SYSTEM.config)
+    inside = parse_config(f'inbox = "{private}/in"\noutbox = "/srv/out"\n', SYSTEM.config)
+
+    assert closed_to_service(Path("/usr/bin/env"), elsewhere) == []
+    (folder,) = closed_to_service(Path("/usr/bin/env"), inside)
+    assert private.is_relative_to(folder)  # the folder of all tests may be closed as well
+
+    assert run(["service", "install", "--system", "--root", str(root)]) == 0
+    assert "give the user flexispd a way into " in capsys.readouterr().out or not closed_to_service(
+        root.parent / "bin/flexispd", None
+    )
+
+
+def test_a_path_that_is_no_text_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    Unit files are UTF-8.
+    """
+    monkeypatch.setattr("sys.executable", "/usr/bin/env")
+    with pytest.raises(SetupError, match="not UTF-8"):
+        quoted(Path("/caf\udce9"))
+
+
+def test_the_command_beside_python_is_taken_or_the_one_in_the_path(
+    tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """
+    `python -m flexispd` installs the command too; without any, there is nothing that systemd could run.
+    """
+    monkeypatch.setattr("sys.argv", [str(tmp_path / "flexispd/__main__.py")])
+    monkeypatch.setattr("sys.executable", str(tmp_path / "venv/python"))
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    line = ["service", "install", "--user", "--root", str(root)]
+    unit = root / os.environ["XDG_CONFIG_HOME"][1:] / "systemd/user/flexispd.service"
+
+    assert run(line) == 0
+    assert f'ExecStart="{tmp_path}/bin/flexispd" run\n' in unit.read_text()
+
+    (tmp_path / "venv").mkdir()
+    (tmp_path / "bin/flexispd").rename(tmp_path / "venv/flexispd")
+    assert run(line) == 0
+    assert f'ExecStart="{tmp_path}/venv/flexispd" run\n' in unit.read_text()
+
+    (tmp_path / "venv/flexispd").unlink()
+    assert run(line) == 1
+    assert "The command flexispd is not installed" in capsys.readouterr().err
 
 
 def test_a_step_and_a_target_are_plain_records() -> None:
