@@ -15,6 +15,7 @@ from __future__ import annotations
 import os
 import time
 import traceback
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
@@ -23,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from flexispd.capture.errands import Errands
 from flexispd.capture.gathering import Gathering
-from flexispd.capture.listing import Listing, Survey
+from flexispd.capture.listing import Listing, Seen, Survey
 from flexispd.capture.lookout import Lookout
 from flexispd.capture.pair import Reason
 from flexispd.capture.records import Arrival
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
 
 GROUPS_PER_STEP = 500
 """Stems that one step pairs at most, so that it takes some hundredths of a second."""
+
+SEEN_PER_STEP = 5000
+"""Files of a survey that one step takes note of at most, for the same reason."""
 
 LOOKS_MAX = 5000
 """Files that one errand looks at, so that its first results come soon."""
@@ -142,6 +146,8 @@ class Inbox:
         self._hints: dict[str, None] = {}
         self._due: list[str] = []  # files whose second look is due
         self._submitted: dict[str, None] = {}
+        self._survey: Survey | None = None  # the last that was brought, while it is being read
+        self._unread: deque[Seen] = deque()
         self._asked: tuple[list[str], list[str]] = ([], [])  # of those two, what is being looked at
         self._cause: Cause | None = "startup"  # why everything has to be listed
         self._scanning: Cause | None = None  # why everything is being listed
@@ -170,13 +176,19 @@ class Inbox:
         if isinstance(answer, BaseException):
             notes += self._failed(answer)
         elif answer is not None:
-            present = self._digest(answer, notes)
+            self._survey, self._unread = answer, deque(answer.seen)
+        if self._survey is not None:
+            for _ in range(min(SEEN_PER_STEP, len(self._unread))):
+                self._gathering.see(self._unread.popleft())
+            if not self._unread:
+                survey, self._survey = self._survey, None
+                present = self._digest(survey, notes)
         hints, doubt = self._watch.take()
         self._hints.update(dict.fromkeys(hints))
         if doubt is not None and self._cause not in ("mount", "root_recreated"):
             self._cause = doubt if doubt in ("mount", "root_recreated") else self._cause or doubt
         arrivals = self._gathering.arrivals(now_s, GROUPS_PER_STEP)
-        if self._errands.since_s is None:
+        if self._errands.since_s is None and self._survey is None:
             self._send()
         absent = self._absence()
         notes += self._news(absent)
@@ -187,7 +199,7 @@ class Inbox:
             present,
             self._leftovers(),
             notes,
-            self._gathering.settling + len(self._submitted) + len(self._asked[1]),
+            self._gathering.settling + len(self._unread) + len(self._submitted) + len(self._asked[1]),
             self._lookout.mode,
             absent,
             self._listed,
@@ -196,7 +208,7 @@ class Inbox:
     def next_due_s(self) -> float | None:
         """When `step` has something to do although nobody wakes it; on the monotonic clock."""
         times = [self._gathering.next_due_s()]
-        if self._gathering.backlog:
+        if self._gathering.backlog or self._unread:
             times.append(self._now_s)
         if self._gathering.leftovers_changed:
             times.append(self._leftovers_due_s)
@@ -273,8 +285,6 @@ class Inbox:
     def _digest(self, survey: Survey, notes: list[Note]) -> frozenset[Path] | None:
         cause, self._scanning = self._scanning, None
         (_, submitted), self._asked = self._asked, ([], [])
-        for seen in survey.seen:
-            self._gathering.see(seen)
         for path in survey.unsure:
             self._gathering.settler.postpone(path, self._now_s)
         self._absent = survey.absent
