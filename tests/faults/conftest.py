@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from faults_manager import Manager
 from faults_namespace import Namespace
 from faults_studio import Studio
 
@@ -39,6 +40,14 @@ def shared_studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
 def namespace() -> Iterator[Namespace]:
     """Disks and limits of this test's own."""
     made = Namespace()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def manager(tmp_path: Path) -> Iterator[Manager]:
+    """A service manager to talk to."""
+    made = Manager(tmp_path / "notify")
     yield made
     made.close()
 

@@ -15,12 +15,14 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from flexispd.errors import ConfigError
 from flexispd.ledger import Ledger, LedgerError, Record, State, reports
 
 INJECT = Path(__file__).resolve().parent / "inject"
@@ -80,6 +82,7 @@ class Studio:
         self.inbox, self.outbox, self.state = folder / "inbox", folder / "outbox", folder / "state"
         self.config_path = folder / "config.toml"
         self.stdout_path = folder / "daemon.log"
+        self.stderr_path = folder / "daemon.err"
         self.settings: dict[str, Any] = {
             "inbox": str(self.inbox),
             "outbox": str(self.outbox),
@@ -140,12 +143,12 @@ class Studio:
         if not self.config_path.exists():
             self.configure()
         self._log_from = self.stdout_path.stat().st_size if self.stdout_path.exists() else 0
-        with self.stdout_path.open("ab") as log:
+        with self.stdout_path.open("ab") as log, self.stderr_path.open("ab") as chatter:
             self.process = subprocess.Popen(
                 [*wrapper, *self.command("run", "--config", str(self.config_path), *arguments)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
-                stderr=subprocess.STDOUT,
+                stderr=chatter,
                 env=self.env(),
                 cwd=self.folder,
                 start_new_session=True,
@@ -218,7 +221,9 @@ class Studio:
             errors="backslashreplace",
             timeout=deadline_s,
             check=False,
-            env={key: value for key, value in self.env().items() if not key.startswith(("FLEXISPD_TEST", "PYTHONPATH"))},
+            env={
+                key: value for key, value in self.env().items() if not key.startswith(("FLEXISPD_TEST", "PYTHONPATH"))
+            },
             cwd=self.folder,
         )
 
@@ -228,7 +233,7 @@ class Studio:
             self.configure()
         done = self.cli("run", "--once", deadline_s=deadline_s)
         with self.stdout_path.open("a") as log:
-            log.write(done.stdout + done.stderr)
+            log.write(done.stdout)
         return done
 
     def launch_once(self, deadline_s: float = 120.0) -> subprocess.CompletedProcess[str]:
@@ -279,20 +284,25 @@ class Studio:
     def ledger(self) -> Iterator[Ledger | None]:
         """The ledger, for looking; None before there is one."""
         state = self.seen(self.state)
-        if not (state / "ledger.sqlite").exists():
-            yield None
-            return
-        ledger = None
-        for _ in range(20):
-            with contextlib.suppress(LedgerError):  # the daemon may be making it this very moment
-                ledger = Ledger.open(state)
-                break
-            time.sleep(0.1)
-        try:
-            yield ledger
-        finally:
-            if ledger is not None:
-                ledger.close()
+        with tempfile.TemporaryDirectory() as copies:
+            if (state / "ledger.sqlite").exists() and not self.state.samefile(state):
+                # On a disk that only the namespace sees, and SQLite follows the link that leads there to the wrong end.
+                for file in state.glob("ledger.sqlite*"):
+                    shutil.copy(file, copies)
+                state = Path(copies)
+            ledger = None
+            for _ in range(20):
+                if not (state / "ledger.sqlite").exists():
+                    break
+                with contextlib.suppress(LedgerError, ConfigError):  # the daemon may be making it this very moment
+                    ledger = Ledger.open(state)
+                    break
+                time.sleep(0.1)
+            try:
+                yield ledger
+            finally:
+                if ledger is not None:
+                    ledger.close()
 
     def record(self, path: Path) -> Record | None:
         """The latest version of one capture."""
@@ -353,9 +363,8 @@ class Studio:
 
     def said(self, characters: int = 6000) -> str:
         """The end of what the daemon printed."""
-        if not self.stdout_path.exists():
-            return "(nothing)"
-        return self.stdout_path.read_text(errors="backslashreplace")[-characters:]
+        files = [path for path in (self.stdout_path, self.stderr_path) if path.exists()]
+        return "\n".join(path.read_text(errors="backslashreplace")[-characters:] for path in files)
 
     def outputs(self) -> list[Path]:
         """Pictures in the outbox, by the path that the daemon knows them by."""

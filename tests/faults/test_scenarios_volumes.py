@@ -1,14 +1,12 @@
 """Scenarios 12 to 17: disks that are absent, full, read-only or forbidden make it wait, and never lose anything."""
 
 import os
-import socket
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
 from faults_invariant import assert_invariant
+from faults_manager import Manager
 from faults_namespace import Namespace
 from faults_raws import raw_bytes
 from faults_studio import Studio, wait_for
@@ -77,7 +75,7 @@ def test_scenario_12_an_inbox_that_is_unmounted_is_absent_and_not_empty(inside: 
     assert inside.cli("resume").returncode == 0
     for path in (first, queued, third):
         inside.wait_state(path, State.DONE)
-    assert not absent(inside)
+    wait_for(lambda: not absent(inside), 5, "the status says that it is there")
     assert all(record.state is not State.VANISHED for record in inside.records())
     assert_invariant(inside)
 
@@ -129,7 +127,7 @@ def test_scenario_14_an_outbox_that_fills_up_pauses_and_goes_on(inside: Studio, 
     assert [path for path in inside.outbox_files() if path.name != "filler"] == []
     filler.unlink()
     inside.wait_state(frame, State.DONE, deadline_s=40)
-    assert not blocked(inside)
+    wait_for(lambda: not blocked(inside), 5, "the status says that all is well")
     assert_invariant(inside)
 
 
@@ -174,50 +172,21 @@ def test_scenario_16_an_outbox_without_permission_pauses_and_says_so_once(studio
     assert_invariant(studio)
 
 
-class Manager:
-    """A service manager that writes down what it is told."""
-
-    def __init__(self, path: Path) -> None:
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._socket.bind(str(path))
-        self._socket.setblocking(False)
-        self.heard: list[tuple[float, str]] = []
-
-    def listen(self) -> list[tuple[float, str]]:
-        """Everything so far, with the time when it was read."""
-        while True:
-            try:
-                message = self._socket.recv(4096).decode()
-            except BlockingIOError:
-                return self.heard
-            self.heard += [(time.monotonic(), line) for line in message.splitlines()]
-
-    def close(self) -> None:
-        self._socket.close()
-
-
-@pytest.fixture
-def manager(tmp_path: Path) -> Iterator[Manager]:
-    made = Manager(tmp_path / "notify")
-    yield made
-    made.close()
-
-
 def test_scenario_17_when_the_disk_of_the_ledger_is_full_nothing_is_published(
-    inside: Studio, namespace: Namespace, manager: Manager, tmp_path: Path
+    inside: Studio, namespace: Namespace, manager: Manager
 ) -> None:
     """
     What the ledger cannot remember does not appear; the service's status says why; with space it goes on by itself.
     """
     namespace.mount(inside.state, "2m")
-    inside.environment = {"NOTIFY_SOCKET": str(tmp_path / "notify")}
+    inside.environment = {"NOTIFY_SOCKET": str(manager.path)}
     inside.start()
     inside.wait_state(inside.drop("before.dng", raw_bytes(170)), State.DONE)
     filler = fill(inside.seen(inside.state), left_bytes=0)
     frames = [inside.drop(f"frame{number}.dng", raw_bytes(171 + number)) for number in range(4)]
 
     wait_for(lambda: inside.events("ledger.blocked"), 30, "the ledger's disk is full")
-    wait_for(lambda: any("STATUS=" in line and "full" in line for _, line in manager.listen()), 10, "STATUS says so")
+    wait_for(lambda: any("STATUS=" in line and "full" in line for line in manager.lines()), 10, "STATUS says so")
 
     time.sleep(2)
     assert len(inside.outputs()) <= 1 + len(frames)
