@@ -170,68 +170,68 @@ class Stages:
         elif (asking := self._tasks.get(message.job)) is not None:
             asking.answers.put(message)
 
+    # The loops keep no frame in a variable of their own: it would be held until the next one comes.
+
     def _read_all(self) -> None:
         while True:
-            task = self._given.get()
-            with self._reported(task):
-                self._read(task)
+            self._read(self._given.get())
 
     def _develop_all(self) -> None:
         _use(self._device)
         while True:
-            planned, mosaic = self._mosaics.get()
-            task = planned.task
-            with self._reported(task):
-                self._begin(task, "develop")
-                (picture,) = develop(mosaic, [task.job.profile], planned.models, task.timed)
-                self._begin(task, None)
-                self._pictures.put((planned, mosaic.shot, picture), picture.values.nbytes)
+            self._develop(*self._mosaics.get())
 
     def _publish_all(self) -> None:
         while True:
-            planned, shot, picture = self._pictures.get()
-            with self._reported(planned.task):
-                self._publish(planned, shot, picture)
+            self._publish(*self._pictures.get())
 
     def _read(self, task: _Task) -> None:
-        """From a job to a mosaic on its way to the device, unless there is nothing to do."""
-        job = task.job
-        self._begin(task, "read")
-        with task.timed("hash", on_device=False):
-            inputs = hash_inputs(job.capture)
-        target = self._ask(task, Hashed(job.id, inputs.raw.sha256, inputs.content_sha256))
-        self._begin(task, "read")
-        models = self._models_of(job.profile)
-        planned = None if target is None else self._planned(task, inputs, models, target)
-        if planned is None or not planned.plan.clearance.up_to_date:
-            self._begin(task, "decode")
-            mosaic = decode(job.capture, inputs, task.timed)
-            if planned is None:
-                shot = mosaic.shot
-                target = self._ask(task, Named(job.id, shot.taken_at, shot.model or shot.make))
-                self._begin(task, "read")
-                planned = self._planned(task, inputs, models, target)
-        if planned.plan.clearance.up_to_date:
-            self._finish(task, found(planned.plan))
-            return
-        self._begin(task, None)
-        self._mosaics.put((planned, mosaic), mosaic.values.nbytes)
+        with self._reported(task):
+            self._begin(task, "read")
+            with task.timed("hash", on_device=False):
+                inputs = hash_inputs(task.job.capture)
+            target = self._ask(task, Hashed(task.job.id, inputs.raw.sha256, inputs.content_sha256))
+            self._begin(task, "read")
+            models = self._models_of(task.job.profile)
+            planned = None if target is None else self._planned(task, inputs, models, target)
+            if planned is None or not planned.plan.clearance.up_to_date:
+                self._begin(task, "decode")
+                mosaic = decode(task.job.capture, inputs, task.timed)
+                if planned is None:
+                    shot = mosaic.shot
+                    target = self._ask(task, Named(task.job.id, shot.taken_at, shot.model or shot.make))
+                    self._begin(task, "read")
+                    planned = self._planned(task, inputs, models, target)
+            if planned.plan.clearance.up_to_date:
+                self._finish(task, found(planned.plan))
+                return
+            self._begin(task, None)
+            self._mosaics.put((planned, mosaic), mosaic.values.nbytes)
+
+    def _develop(self, planned: _Planned, mosaic: Mosaic) -> None:
+        task = planned.task
+        with self._reported(task):
+            self._begin(task, "develop")
+            (picture,) = develop(mosaic, [task.job.profile], planned.models, task.timed)
+            self._begin(task, None)
+            self._pictures.put((planned, mosaic.shot, picture), picture.values.nbytes)
 
     def _publish(self, planned: _Planned, shot: ShotInfo, picture: Picture) -> None:
         task = planned.task
-        self._begin(task, "publish")
-        while True:
-            try:
-                result = publish(planned.plan, shot, picture, task.timed)
-            except NameTakenError:  # since it was planned
-                target = self._ask(task, Taken(task.job.id))
+        with self._reported(task):
+            while True:
                 self._begin(task, "publish")
-                planned = self._planned(task, planned.inputs, planned.models, target)
-                if not planned.plan.clearance.up_to_date:
-                    continue
-                result = found(planned.plan)
-            self._finish(task, result)
-            return
+                try:
+                    result = publish(planned.plan, shot, picture, task.timed)
+                except NameTakenError:  # since it was planned
+                    target = self._ask(task, Taken(task.job.id))
+                    self._begin(task, "publish")
+                    planned = self._planned(task, planned.inputs, planned.models, target)
+                    if not planned.plan.clearance.up_to_date:
+                        continue
+                    result = found(planned.plan)
+                self._finish(task, result)
+                return
 
     def _planned(self, task: _Task, inputs: Inputs, models: Models, target: Path | None) -> _Planned:
         """What will be written where, under this name or the next one that the supervisor gives."""

@@ -495,3 +495,35 @@ def test_a_device_that_failed_is_never_used_again(natural: Profile, tmp_path: Pa
     assert "illegal memory access" in failed.problem
     assert worker.process.exitcode == 1
     assert names(tmp_path / "out") == []
+
+
+def serve_beside_a_stranger(connection: Connection, options: WorkerOptions) -> None:
+    """A worker in whose outbox somebody takes a name after it was found free."""
+    from flexispd import pipeline, stages
+
+    def late(planned: Any, *rest: Any) -> Any:
+        for path in planned.targets:
+            if path.stem == "wanted":
+                path.parent.mkdir()
+                path.write_bytes(b"somebody's")
+        return pipeline.publish(planned, *rest)
+
+    stages.publish = late  # type: ignore[assignment, attr-defined]
+    serve(connection, options)
+
+
+def test_a_name_that_is_taken_while_the_frame_is_developed_is_given_back_too(natural: Profile, tmp_path: Path) -> None:
+    """
+    The frame is published under the next name, without being developed again.
+    """
+    worker, out = Worker(natural, serve_beside_a_stranger), tmp_path / "out"
+    worker.hear(Ready)
+
+    assert isinstance(worker.render(1, raw_of(tmp_path / "in"), out / "wanted"), Taken)
+    worker.pipe.send(Go(1, out / "next"))
+
+    assert isinstance(worker.hear(Taken, Finished, Failed), Finished)
+    assert names(out) == ["next.jpg", "next.json", "wanted.jpg"]
+    assert (out / "wanted.jpg").read_bytes() == b"somebody's"
+    assert worker.stages(1).count("develop") == 1
+    worker.close()
