@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path, PurePath
@@ -54,7 +55,7 @@ def state_of(ledger: Ledger, id_: int) -> str:
 
 def sha256(content: str) -> str:
     """Stands for a file of this content."""
-    return hashlib.sha256(content.encode()).hexdigest()
+    return hashlib.sha256(os.fsencode(content)).hexdigest()
 
 
 def names(record: Record) -> Iterator[PurePath]:
