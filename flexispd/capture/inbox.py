@@ -48,7 +48,7 @@ AUDIT_S = 2.0
 """Between two checks that what is watched is still the inbox."""
 
 HANGING_S = 30.0
-"""A look at the disk that takes longer says that the disk does not answer."""
+"""A disk that is silent for longer, while it is being looked at, counts as absent."""
 
 SHORT_SCAN_S = 2.0
 """Between two listings where nobody tells of changes, if they are cheap."""
@@ -190,12 +190,14 @@ class Inbox:
         arrivals = self._gathering.arrivals(now_s, GROUPS_PER_STEP)
         if self._errands.since_s is None and self._survey is None:
             self._send()
+        if self._absent is not None:
+            self._gathering.forgive()  # nothing is gone while everything is
         absent = self._absence()
         notes += self._news(absent)
         return Step(
             self.root,
             arrivals,
-            [] if absent else self._gathering.take_gone(now_s),
+            self._gathering.take_gone(now_s),
             present,
             self._leftovers(),
             notes,
@@ -213,7 +215,8 @@ class Inbox:
         if self._gathering.leftovers_changed:
             times.append(self._leftovers_due_s)
         if self._errands.since_s is not None:
-            times.append(self._errands.since_s + HANGING_S if self._absence() is None else None)
+            silent_s = self._silent_since_s(self._errands.since_s) + HANGING_S
+            times.append(silent_s if silent_s > self._now_s else None)
         else:
             times += [self._scan_due_s, self._scan_from_s if self._cause else None]
             if self._absent is None:
@@ -289,7 +292,6 @@ class Inbox:
             self._gathering.settler.postpone(path, self._now_s)
         self._absent = survey.absent
         if survey.absent is not None:
-            self._gathering.forgive()
             self._submitted.update(dict.fromkeys(submitted))
             self._cause = None
             self._scan_due_s = self._scan_from_s = self._now_s + min(SHORT_SCAN_S, self._scan_s)
@@ -370,10 +372,13 @@ class Inbox:
         return said != before
 
     def _absence(self) -> str | None:
-        since_s = self._errands.since_s
-        if since_s is not None and self._now_s >= since_s + HANGING_S:
+        if self._errands.since_s is not None and self._now_s >= self._silent_since_s(self._errands.since_s) + HANGING_S:
             return f"{displayable(self.root)} does not answer; its file system may hang."
         return self._absent
+
+    def _silent_since_s(self, sent_s: float) -> float:
+        """Since when the disk has not answered; a long listing is slow, and answers all the time."""
+        return max(sent_s, self._lookout.answered_s)
 
     def _leftovers(self) -> dict[Path, Reason] | None:
         if self._gathering.settling and self._now_s < self._leftovers_due_s:

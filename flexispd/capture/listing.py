@@ -81,6 +81,9 @@ class Listing:
     """
     The files of one inbox as they were last seen.
 
+    Attributes:
+        answered_s: When the disk last answered, on the monotonic clock; may be read by any thread.
+
     Args:
         root: The inbox, absolute.
         ignored: Patterns of names that are passed over, besides the usual ones; blind to case.
@@ -103,6 +106,7 @@ class Listing:
         self._add_watch = add_watch
         self._clock = clock
         self._folders: dict[str, dict[str, Observation]] = {}
+        self.answered_s = 0.0
 
     def scan(self) -> Survey:
         """List everything."""
@@ -125,8 +129,10 @@ class Listing:
         if survey.absent is None:
             for path in hinted:
                 self._look_at(path, survey)
+                self.answered_s = self._clock()
             for path in due:
                 self._look_again(path, survey)
+                self.answered_s = self._clock()
             self._end(survey)
         else:
             survey.unsure = list(due)
@@ -178,6 +184,7 @@ class Listing:
         there: list[str] = []
         with os.scandir(folder) as entries:
             for entry in entries:
+                self.answered_s = self._clock()
                 path = entry.path
                 before = known.get(path)
                 if entry.is_dir(follow_symlinks=False):

@@ -56,6 +56,11 @@ class Lookout:
             self._limited(WATCHES)  # they ran out on the way
         return survey
 
+    @property
+    def answered_s(self) -> float:
+        """When the disk last answered, on the monotonic clock."""
+        return self._listing.answered_s
+
     def look(self, hinted: Iterable[str], due: Iterable[str]) -> Survey:
         """Look at some places only."""
         return self._listing.look(hinted, due)

@@ -275,6 +275,19 @@ def test_a_disk_that_does_not_answer_holds_nobody_up(root: Path, bench: Bench) -
     assert taken.arrivals == ["DSC1.NEF"]
 
 
+def test_a_slow_disk_is_not_a_silent_one(bench: Bench) -> None:
+    """
+    A long listing answers all the time.
+    """
+    bench.run(3)
+    bench.errands.hangs = True
+    for _ in range(4):
+        bench.run(HANGING_S - 1)
+        bench.inbox._lookout._listing.answered_s = bench.now_s
+
+    assert bench.taken().absent is None
+
+
 def test_a_submitted_file_arrives_at_once_with_what_belongs_to_it(root: Path, bench: Bench) -> None:
     """
     Also when nobody has seen it before.
