@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from flexispd.capture.filesystem import mount_of
 from flexispd.config import SYSTEM, Config
 from flexispd.errors import SetupError, displayable
 from flexispd.export.publish import publish
@@ -39,6 +40,10 @@ _STOP_MARGIN_S = 30
 
 _HIDDEN = {"ProtectHome": (("/home", "/root", "/run/user"), "read-only"), "PrivateTmp": (("/tmp", "/var/tmp"), "no")}
 """Directive of the system unit -> the folders that it hides, and the value that shows them."""
+
+
+_VOLUMES = ("/media", "/mnt", "/run/media")
+"""Where disks and network volumes are mounted that people take away while the service runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,9 +181,23 @@ def filled_in(unit: str, scope: Scope, executable: Path, config: Config | None) 
 
 
 def _folders(config: Config) -> list[str]:
-    """What may be read and written. A leading "-" lets the service start while a volume is absent."""
-    lines = [f"ReadOnlyPaths={quoted(inbox, '-')}" for inbox in config.inboxes]
-    return lines + [f"ReadWritePaths={quoted(path, '-')}" for path in (config.outbox, config.state)]
+    """
+    What may be written. A leading "-" lets the service start while a volume is absent.
+
+    Inboxes are read-only already, as everything is. Naming one would mount it onto itself, and a card of which a part
+    is mounted in the service stays in use after it has been unmounted outside. For the same reason an outbox on a
+    volume that people take away is named by the volume, which is a mount anyway.
+    """
+    lines = [f"ReadWritePaths={quoted(path, '-')}" for path in (_volume(config.outbox), config.state)]
+    inside = [inbox for inbox in config.inboxes if inbox.is_relative_to(config.state)]
+    return lines + [f"ReadOnlyPaths={quoted(inbox, '-')}" for inbox in inside]
+
+
+def _volume(folder: Path) -> Path:
+    """The mount point of a folder on a volume that comes and goes; of any other, the folder itself."""
+    point = mount_of(folder).point
+    comes_and_goes = any(point != Path(place) and point.is_relative_to(place) for place in _VOLUMES)
+    return point if comes_and_goes else folder
 
 
 def quoted(path: Path, prefix: str = "") -> str:

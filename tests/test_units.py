@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from flexispd.capture.filesystem import Mount
 from flexispd.config import SYSTEM, Config, parse_config
 from flexispd.service import filled_in
 
@@ -183,7 +184,7 @@ def test_cards_that_are_put_in_later_are_seen() -> None:
 
 def test_the_configuration_s_folders_are_filled_in() -> None:
     """
-    The inbox is read, outbox and state are written, and an absent volume does not keep the service from starting.
+    Outbox and state are written, all else is read-only, and an absent volume does not keep the service from starting.
     """
     text = "[worker]\njob_timeout_s = 900\n"
     text = 'inbox = "/srv/cards"\noutbox = "/mnt/nas/night pictures"\n' + text
@@ -193,9 +194,36 @@ def test_the_configuration_s_folders_are_filled_in() -> None:
     found = directives(filled_in((SYSTEMD / UNITS["system"]).read_text(), "system", executable, config))
 
     assert found["ExecStart"] == ['"/opt/flexispd/bin/flexispd" run --config "/etc/flexispd/config.toml"']
-    assert found["ReadOnlyPaths"] == ['"-/srv/cards"']
+    assert "ReadOnlyPaths" not in found
     assert found["ReadWritePaths"] == ['"-/mnt/nas/night pictures"', '"-/var/lib/flexispd"']
     assert found["TimeoutStopSec"] == ["930"]
+
+
+@pytest.mark.parametrize(
+    ("outbox", "point", "named"),
+    [
+        ("/run/media/u/DISK/out", "/run/media/u/DISK", "/run/media/u/DISK"),
+        ("/mnt/nas/a/out", "/mnt/nas", "/mnt/nas"),
+        ("/mnt/out", "/", "/mnt/out"),
+        ("/mnt/x/out", "/mnt", "/mnt/x/out"),
+        ("/srv/out", "/srv", "/srv/out"),
+    ],
+)
+def test_nothing_of_a_volume_stays_mounted_in_the_service(
+    outbox: str, point: str, named: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    A folder that is named is mounted onto itself, and would keep its volume in use after it was unmounted outside. So
+    a volume that comes and goes is named as a whole, and an inbox not at all, unless the state folder holds it.
+    """
+    mount = Mount(Path(point), "ext4", "/dev/sdb1", 7)
+    monkeypatch.setattr("flexispd.service.mount_of", lambda path: mount)  # noqa: ARG005
+    config = parse_config(f'inbox = ["/media/card", "/var/lib/flexispd/in"]\noutbox = "{outbox}"\n', SYSTEM.config)
+
+    unit = filled_in((SYSTEMD / UNITS["system"]).read_text(), "system", Path("/usr/bin/flexispd"), config)
+
+    assert directives(unit)["ReadWritePaths"] == [f'"-{named}"', '"-/var/lib/flexispd"']
+    assert directives(unit)["ReadOnlyPaths"] == ['"-/var/lib/flexispd/in"']
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,7 @@ def test_a_second_time_changes_nothing(root: Path, config: Path, capsys: pytest.
     assert all_files(root) == before
     assert capsys.readouterr().out.count("is up to date") == 3
 
-    config.write_text('inbox = "/srv/other"\noutbox = "/srv/pictures"\n')
+    config.write_text('inbox = "/srv/cards"\noutbox = "/srv/other"\n')
     assert run(line) == 0
     assert b"/srv/other" in all_files(root)["etc/systemd/system/flexispd.service"]
 
