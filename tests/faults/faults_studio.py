@@ -22,6 +22,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from faults_processes import children_of, command_line, group_of, is_daemon
+
 from flexispd.errors import ConfigError
 from flexispd.ledger import Ledger, LedgerError, Record, State, reports
 
@@ -44,7 +46,7 @@ IDLE = (
 """States in which nobody works on a capture, and nobody is about to."""
 
 
-def wait_for(predicate: Callable[[], T], deadline_s: float, what: str = "") -> T:
+def wait_for(predicate: Callable[[], T | None], deadline_s: float, what: str = "") -> T:
     """Poll until `predicate` gives something true, and return it; an AssertionError after `deadline_s`."""
     end = time.monotonic() + deadline_s
     while True:
@@ -187,13 +189,13 @@ class Studio:
         assert self.process is not None
         if not self.prefix:
             return self.process.pid
-        return next(pid for pid in group_of(self.process.pid) if _is_daemon(pid))
+        return next(pid for pid in group_of(self.process.pid) if is_daemon(pid))
 
     def workers(self) -> list[int]:
         """Processes that the daemon has as workers now."""
         if not self.alive():
             return []
-        return [pid for pid in children_of(self.main_pid()) if b"spawn_main" in _command_line(pid)]
+        return [pid for pid in children_of(self.main_pid()) if b"spawn_main" in command_line(pid)]
 
     def kill(self) -> None:
         """Kill -9 for the daemon and all of its processes at the same time, as when the power goes."""
@@ -353,7 +355,7 @@ class Studio:
         with self.stdout_path.open("rb") as file:
             file.seek(self._log_from)
             lines = file.read().decode("utf-8", "backslashreplace").split("\n")
-        found = []
+        found: list[Mapping[str, Any]] = []
         for line in lines:
             with contextlib.suppress(ValueError):
                 event = json.loads(line)
@@ -379,41 +381,6 @@ class Studio:
                 folders.remove("logs")
             found += [self.outbox / Path(folder, name).relative_to(root) for name in names]
         return sorted(found)
-
-
-def group_of(group: int) -> list[int]:
-    """Processes of a process group."""
-    return [pid for pid in _pids() if _stat_fields(pid)[2:3] == [str(group)]]
-
-
-def children_of(parent: int) -> list[int]:
-    """Direct children of a process."""
-    return [pid for pid in _pids() if _stat_fields(pid)[1:2] == [str(parent)]]
-
-
-def _pids() -> list[int]:
-    return sorted(int(name) for name in os.listdir("/proc") if name.isdecimal())
-
-
-def _stat_fields(pid: int) -> list[str]:
-    """State, parent, group, ... of a process; empty when it is gone, or only its exit status is left."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(") ")[2].split()
-    except OSError:
-        return []
-    return [] if fields[0] == "Z" else fields
-
-
-def _command_line(pid: int) -> bytes:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:
-        return b""
-
-
-def _is_daemon(pid: int) -> bool:
-    line = _command_line(pid)
-    return line.split(b"\0")[0].endswith(Path(sys.executable).name.encode()) and b"flexispd\0run" in line
 
 
 def _sha256(path: Path) -> str:

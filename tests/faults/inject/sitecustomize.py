@@ -22,6 +22,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -58,7 +59,7 @@ def wrap_fsync(before: Callable[[], None], after: Callable[[], None]) -> None:
     real = os.fsync
 
     def fsync(descriptor: int) -> None:
-        staged = in_worker() and TEMPORARY in os.readlink(f"/proc/self/fd/{descriptor}")
+        staged = in_worker() and TEMPORARY in str(Path(f"/proc/self/fd/{descriptor}").readlink())
         if staged:
             before()
         real(descriptor)
@@ -117,10 +118,6 @@ def wrap_open(number: int) -> None:
     os.open = wrapped(os.open)
 
 
-def patch_develop(module: ModuleType, fault: Callable[[Callable[..., Any]], Callable[..., Any]], name: str) -> None:
-    setattr(module, name, fault(getattr(module, name)))
-
-
 def before(strike: Callable[[], Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """A function that does something else first, for the scenarios' frames only."""
 
@@ -135,46 +132,46 @@ def before(strike: Callable[[], Any]) -> Callable[[Callable[..., Any]], Callable
     return around
 
 
-def kill_worker(module: ModuleType) -> None:
-    module._develop = before(lambda: os.kill(os.getpid(), signal.SIGKILL))(module._develop)  # type: ignore[attr-defined]
+def kill_worker(module: Any) -> None:
+    module._develop = before(lambda: os.kill(os.getpid(), signal.SIGKILL))(module._develop)
 
 
-def sticky_device_error(module: ModuleType) -> None:
+def sticky_device_error(module: Any) -> None:
     def fail() -> None:
         raise RuntimeError("CUDA error: an illegal memory access was encountered")
 
-    module._develop = before(fail)(module._develop)  # type: ignore[attr-defined]
+    module._develop = before(fail)(module._develop)
 
 
-def eat_memory(module: ModuleType) -> None:
+def eat_memory(module: Any) -> None:
     def eat() -> None:
         eaten = []
         for _ in range(80):
             eaten.append(bytearray(os.urandom(1 << 20) * 50))
             time.sleep(0.1)
 
-    module._develop = before(eat)(module._develop)  # type: ignore[attr-defined]
+    module._develop = before(eat)(module._develop)
 
 
-def slow_develop(module: ModuleType) -> None:
+def slow_develop(module: Any) -> None:
     """Every frame takes as many seconds as the count says."""
-    module._develop = before(lambda: time.sleep(float(COUNT or 1)))(module._develop)  # type: ignore[attr-defined]
+    module._develop = before(lambda: time.sleep(float(COUNT or 1)))(module._develop)
 
 
-def hang_in_decode(module: ModuleType) -> None:
-    real = module.read_mosaic  # type: ignore[attr-defined]
+def hang_in_decode(module: Any) -> None:
+    real = module.read_mosaic
 
     def read_mosaic(capture: Any) -> Any:
         if strikes():
             time.sleep(3600)
         return real(capture)
 
-    module.read_mosaic = read_mosaic  # type: ignore[attr-defined]
+    module.read_mosaic = read_mosaic
 
 
-def nan_output(module: ModuleType) -> None:
-    real = module.denoise  # type: ignore[attr-defined]
-    develop = module._develop  # type: ignore[attr-defined]
+def nan_output(module: Any) -> None:
+    real = module.denoise
+    develop = module._develop
     ours = False
 
     def _develop(mosaic: Any, *arguments: Any) -> Any:
@@ -186,15 +183,15 @@ def nan_output(module: ModuleType) -> None:
         clean = real(*arguments)
         return clean * float("nan") if ours and strikes() else clean
 
-    module._develop, module.denoise = _develop, denoise  # type: ignore[attr-defined]
+    module._develop, module.denoise = _develop, denoise
 
 
-def out_of_memory(module: ModuleType) -> None:
+def out_of_memory(module: Any) -> None:
     """A device that is called a GPU runs out of memory: as often as the count says, or always."""
     import torch
 
     left = int(COUNT) if COUNT else 1_000_000
-    real, tiling_class, usual = module._develop, module.Tiling, module.Tiling.on  # type: ignore[attr-defined]
+    real, tiling_class, usual = module._develop, module.Tiling, module.Tiling.on
     ours = False
 
     def on(device: Any) -> Any:
@@ -214,56 +211,67 @@ def out_of_memory(module: ModuleType) -> None:
             tiling = tiling_class(torch.device("cpu"), tiling.edge, tiling.notes)
         return real(mosaic, profiles, models, timed, tiling)
 
-    whole = module.develop  # type: ignore[attr-defined]
+    whole = module.develop
     tiling_class.on = on
-    module.develop, module._develop = develop, _develop  # type: ignore[attr-defined]
+    module.develop, module._develop = develop, _develop
 
 
-def kill_before_recorded(module: ModuleType) -> None:
+def kill_before_recorded(module: Any) -> None:
     """Pictures and receipt are there, and the ledger does not know it yet."""
-    real = module.finish  # type: ignore[attr-defined]
+    real = module.finish
 
     def finish(*arguments: Any) -> None:
         if strikes():
             power_cut()
         real(*arguments)
 
-    module.finish = finish  # type: ignore[attr-defined]
+    module.finish = finish
 
 
-def kill_after_recorded(module: ModuleType) -> None:
-    real = module.finish  # type: ignore[attr-defined]
+def kill_after_recorded(module: Any) -> None:
+    real = module.finish
 
     def finish(*arguments: Any) -> None:
         real(*arguments)
         if strikes():
             power_cut()
 
-    module.finish = finish  # type: ignore[attr-defined]
+    module.finish = finish
 
 
-def watch_handler_raises(module: ModuleType) -> None:
+def watch_handler_raises(module: Any) -> None:
     """The callback for an event fails."""
-    real = module._Source._tell  # type: ignore[attr-defined]
+    real = module._Source._tell
 
     def _tell(self: Any, event: Any) -> None:
         if strikes():
             raise ValueError("injected into the watcher's callback")
         real(self, event)
 
-    module._Source._tell = _tell  # type: ignore[attr-defined]
+    module._Source._tell = _tell
 
 
-def emitter_dies(module: ModuleType) -> None:
+def emitter_dies(module: Any) -> None:
     """The thread that reads the events ends with an error that nobody caught."""
-    real = module._Source.on_event  # type: ignore[attr-defined]
+    real = module._Source.on_event
 
     def on_event(self: Any, event: Any) -> None:
         if strikes():
             raise SystemExit
         real(self, event)
 
-    module._Source.on_event = on_event  # type: ignore[attr-defined]
+    module._Source.on_event = on_event
+
+
+def ledger_time(module: Any) -> None:
+    """At its end the daemon says how long its transactions took."""
+    real = module.Ledger.close
+
+    def close(self: Any) -> None:
+        sys.stderr.write(f"ledger_spent_s={self.spent_s:.3f}\n")
+        real(self)
+
+    module.Ledger.close = close
 
 
 AT_ONCE: dict[str, Callable[[], None]] = {
@@ -274,7 +282,7 @@ AT_ONCE: dict[str, Callable[[], None]] = {
     "estale-on-read": lambda: wrap_open(errno.ESTALE),
 }
 
-AFTER_IMPORT: dict[str, tuple[str, Callable[[ModuleType], None]]] = {
+AFTER_IMPORT: dict[str, tuple[str, Callable[[Any], None]]] = {
     "kill-worker": ("flexispd.pipeline", kill_worker),
     "sticky-device-error": ("flexispd.pipeline", sticky_device_error),
     "nan-output": ("flexispd.pipeline", nan_output),
@@ -285,6 +293,7 @@ AFTER_IMPORT: dict[str, tuple[str, Callable[[ModuleType], None]]] = {
     "kill-before-receipt-recorded": ("flexispd.ledger.work", kill_before_recorded),
     "kill-after-receipt-recorded": ("flexispd.ledger.work", kill_after_recorded),
     "watch-handler-raises": ("flexispd.capture.watch", watch_handler_raises),
+    "ledger-time": ("flexispd.ledger.store", ledger_time),
     "emitter-dies": ("flexispd.capture.watch", emitter_dies),
 }
 
@@ -292,7 +301,7 @@ AFTER_IMPORT: dict[str, tuple[str, Callable[[ModuleType], None]]] = {
 class AfterImport(importlib.abc.MetaPathFinder):
     """Patches one module as soon as it has been executed."""
 
-    def __init__(self, name: str, patch: Callable[[ModuleType], None]) -> None:
+    def __init__(self, name: str, patch: Callable[[Any], None]) -> None:
         self._name = name
         self._patch = patch
 
