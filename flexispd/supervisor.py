@@ -153,7 +153,9 @@ class Supervisor:
             step = self._arrived[0]
             # What was there at the start is backlog; nobody has just pressed the shutter for it.
             lane = arrivals.LIVE if self._ready else arrivals.BACKLOG
-            recorded = arrivals.record(self._ledger, step.arrivals, at_s, lane)
+            # The kernel's time of arrival, unlike a camera's clock, says which came first.
+            found = sorted(step.arrivals, key=lambda arrival: arrival.observed[arrival.capture.raw].ctime_ns)
+            recorded = arrivals.record(self._ledger, found, at_s, lane)
             for change in recorded[:LOGGED_ONE_BY_ONE]:
                 log.info(
                     "capture.recorded",

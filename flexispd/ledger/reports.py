@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from sqlite3 import Row
 
 from flexispd.ledger.captures import SELECT, Record, State, record_of
 from flexispd.ledger.store import Ledger, path_bytes
@@ -20,6 +21,18 @@ class Entry:
 
     at_s: float
     state: State
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What a list of captures shows of a row; `name` is the raw's path below its inbox. Cheaper than a record."""
+
+    id: int
+    state: State
+    name: str
+    version: int
+    profile: str
     reason: str
 
 
@@ -75,10 +88,24 @@ def frame_s(ledger: Ledger) -> float | None:
 
 def listed(ledger: Ledger, state: State | None = None, limit: int | None = None) -> Iterator[Record]:
     """Rows in the order of arrival, the last `limit` of them; superseded ones only when asked for."""
+    return map(record_of, _listed(ledger, SELECT, state, limit))
+
+
+def lines(ledger: Ledger, state: State | None = None, limit: int | None = None) -> Iterator[Line]:
+    """The same rows as `listed`, in short."""
+    select = (
+        "select capture.id, state, path, length(inbox) as inbox_bytes, version, profile.name, reason"
+        " from capture join profile on profile.sha256 = capture.profile"
+    )
+    for id_, named, path, inbox_bytes, version, profile, reason in _listed(ledger, select, state, limit):
+        name = os.fsdecode(path[inbox_bytes:].lstrip(b"/"))
+        yield Line(id_, State(named), name, version, profile, reason)
+
+
+def _listed(ledger: Ledger, select: str, state: State | None, limit: int | None) -> list[Row]:
     chosen = "state = ?" if state else "state != 'superseded'"
     values = ([state] if state else []) + [-1 if limit is None else limit]
-    rows = ledger.rows(f"select * from ({SELECT} where {chosen} order by capture.id desc limit ?) order by id", *values)
-    return map(record_of, rows)
+    return ledger.rows(f"select * from ({select} where {chosen} order by capture.id desc limit ?) order by id", *values)
 
 
 def find(ledger: Ledger, wanted: str) -> list[Record]:

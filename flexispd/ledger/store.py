@@ -56,6 +56,8 @@ create table capture (
 create index capture_by_state on capture (state, suspect, lane, id);
 create index capture_by_shot on capture (shot);
 create index capture_by_content on capture (content_sha256);
+create index capture_by_due on capture (due_s) where state = 'waiting';
+create index capture_by_cause on capture (cause) where state = 'waiting';
 create index capture_by_change on capture (state, changed_s);
 create table profile (sha256 text primary key, name text not null, text text not null);
 create table history (

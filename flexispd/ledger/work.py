@@ -242,9 +242,10 @@ def wait(ledger: Ledger, id_: int, cause: Cause, reason: str, at_s: float, due_s
 
 def wake(ledger: Ledger, at_s: float) -> int:
     """Into the queue with everything whose time has come; how many that were."""
+    waiting = "select id from capture indexed by capture_by_due where state = 'waiting' and"
     # Further away than anything is ever put off: the clock was set back.
-    due = "due_s > 0 and (due_s <= ? or due_s > ?)"
-    rows = ledger.rows(f"select id from capture where state = 'waiting' and {due}", at_s, at_s + OFF_S_MAX)
+    due = f"{waiting} due_s > 0 and due_s <= ? union all {waiting} due_s > ?"
+    rows = ledger.rows(due, at_s, at_s + OFF_S_MAX)
     if rows:
         with ledger.writing() as db:
             move(db, [row["id"] for row in rows], State.QUEUED, "its time has come", at_s)
@@ -254,7 +255,8 @@ def wake(ledger: Ledger, at_s: float) -> int:
 def release(ledger: Ledger, cause: Cause, at_s: float, reason: str, inbox: Path | None = None) -> int:
     """Into the queue with everything that waited for this, in one inbox or in all; how many that were."""
     where, values = "state = 'waiting' and cause = ?", [cause, *([] if inbox is None else [os.fsencode(inbox)])]
-    rows = ledger.rows(f"select id from capture where {where}" + (" and inbox = ?" if inbox else ""), *values)
+    found = f"select id from capture indexed by capture_by_cause where {where}" + (" and inbox = ?" if inbox else "")
+    rows = ledger.rows(found, *values)
     if rows:
         with ledger.writing() as db:
             move(db, [row["id"] for row in rows], State.QUEUED, reason, at_s)
