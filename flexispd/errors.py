@@ -85,4 +85,6 @@ def displayable(path: os.PathLike[str] | str) -> str:
     stays on one line.
     """
     text = os.fsencode(path).decode("utf-8", "backslashreplace")
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)

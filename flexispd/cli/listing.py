@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flexispd.cli.captures import file_json, opened, record_json, shown_name
+from flexispd.cli.captures import file_json, opened, record_json
 from flexispd.cli.output import ConfigOption, JsonOption
 from flexispd.errors import displayable
 
 if TYPE_CHECKING:
-    from flexispd.ledger import Record
+    from flexispd.ledger.reports import Line
 
 
 class StateName(enum.StrEnum):
@@ -54,11 +54,11 @@ def ls(
         if leftovers:
             _print_leftovers(reports.leftovers(ledger), as_json=as_json)
             return
-        records = list(reports.listed(ledger, State(state) if state else None, limit))
+        wanted = State(state) if state else None
         if as_json:
-            print_rows([record_json(record, settings.outbox) for record in records])
-        elif records:
-            typer.echo("\n".join(_lines(records)))
+            print_rows([record_json(record, settings.outbox) for record in reports.listed(ledger, wanted, limit)])
+        elif found := list(reports.lines(ledger, wanted, limit)):
+            typer.echo("\n".join(_lines(found)))
 
 
 def print_rows(rows: Sequence[dict[str, Any]]) -> None:
@@ -66,16 +66,15 @@ def print_rows(rows: Sequence[dict[str, Any]]) -> None:
     typer.echo("[" + ",".join("\n  " + json.dumps(row) for row in rows) + ("\n]" if rows else "]"))
 
 
-def _lines(records: Sequence[Record]) -> list[str]:
+def _lines(found: Sequence[Line]) -> list[str]:
+    """In columns; the last has no width."""
     cells = [
-        (str(r.id), r.state.value, shown_name(r), f"v{r.version}", r.profile, displayable(r.reason)) for r in records
+        (str(line.id), line.state, displayable(line.name), f"v{line.version}", line.profile, displayable(line.reason))
+        for line in found
     ]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    id_, *middle = widths[:-1]
-    return [
-        "  ".join([row[0].rjust(id_), *(c.ljust(w) for c, w in zip(row[1:-1], middle, strict=True)), row[-1]])
-        for row in cells
-    ]
+    form = "{{:>{}}}  {{:<{}}}  {{:<{}}}  {{:<{}}}  {{:<{}}}  {{}}".format(*widths[:-1])
+    return [form.format(*row) for row in cells]
 
 
 def _print_leftovers(found: Sequence[tuple[Path, str]], *, as_json: bool) -> None:

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from pathlib import Path, PurePath
 from sqlite3 import Connection, Row
 from typing import Any
@@ -107,9 +108,9 @@ def record_of(row: Row) -> Record:
     files: Files = json.loads(row["files"])
     paths = {role: Path(seen[0]) for role, seen in files.items()}
     return Record(
-        inbox=Path(os.fsdecode(row["inbox"])),
+        inbox=_inbox(row["inbox"]),
         capture=Capture(**paths),
-        observed={Path(seen[0]): Observation(*seen[1:]) for seen in files.values()},
+        observed={paths[role]: Observation(*seen[1:]) for role, seen in files.items()},
         state=State(row["state"]),
         profile=row["profile_name"],
         profile_sha256=row["profile"],
@@ -145,6 +146,11 @@ def note(db: Connection, ids: Iterable[int], state: State, reason: str, at_s: fl
         "insert into history (capture, at_s, state, reason) values (?, ?, ?, ?)",
         [(id_, at_s, state, reason) for id_ in ids],
     )
+
+
+@cache
+def _inbox(blob: bytes) -> Path:
+    return Path(os.fsdecode(blob))
 
 
 def _below_outbox(blob: bytes | None) -> PurePath | None:
