@@ -183,12 +183,9 @@ class Inbox:
             if not self._unread:
                 survey, self._survey = self._survey, None
                 present = self._digest(survey, notes)
-        hints, doubt = self._watch.take()
-        self._hints.update(dict.fromkeys(hints))
-        if doubt is not None and self._cause not in ("mount", "root_recreated"):
-            self._cause = doubt if doubt in ("mount", "root_recreated") else self._cause or doubt
         arrivals = self._gathering.arrivals(now_s, GROUPS_PER_STEP)
         if self._errands.since_s is None and self._survey is None:
+            self._take_hints()
             self._send()
         if self._absent is not None:
             self._gathering.forgive()  # nothing is gone while everything is
@@ -242,6 +239,15 @@ class Inbox:
         self._watch.disarm()
 
     # What the thread is sent to do.
+
+    def _take_hints(self) -> None:
+        """Hints stay where their number is limited until those before them have been looked at."""
+        if self._hints:
+            return
+        hints, doubt = self._watch.take()
+        self._hints = dict.fromkeys(hints)
+        if doubt is not None and self._cause not in ("mount", "root_recreated"):
+            self._cause = doubt if doubt in ("mount", "root_recreated") else self._cause or doubt
 
     def _send(self) -> None:
         """The next errand: a complete listing, if one is due, else a look at what is hinted at."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from flexispd.capture import watch as watching
 from flexispd.capture.errands import Errands
 from flexispd.capture.inbox import HANGING_S, Inbox, Step
 from flexispd.capture.listing import Listing, Survey
@@ -192,6 +193,32 @@ def test_events_only_hurry(root: Path) -> None:
         bench.run(0.5)
         assert bench.taken().reasons == [doubt]
         assert watch_of(bench).armed
+    bench.inbox.close()
+
+
+def test_hints_that_come_while_the_disk_is_silent_are_kept_and_limited(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    Too many become a listing.
+    """
+    monkeypatch.setattr(watching, "HINTS_MAX", 10)
+    bench = Bench(root, watch="events")
+    bench.run(3)
+    bench.taken()
+    bench.errands.hangs = True
+    bench.inbox.submit(root / "x.NEF", bench.now_s)
+    for number in range(30):
+        fill(root, f"DSC{number}.NEF")
+        hint(bench, root / f"DSC{number}.NEF")
+        bench.run(0.1)
+        assert len(bench.inbox._hints) <= 10
+    bench.errands.hangs = False
+    bench.run(3)
+    taken = bench.taken()
+
+    assert taken.reasons == ["overflow"]
+    assert len(taken.arrivals) == 30
     bench.inbox.close()
 
 
