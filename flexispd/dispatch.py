@@ -341,16 +341,19 @@ class Dispatcher:
         reason, culprit = worker.ending(), worker.culprit
         if culprit is None and len(worker.tasks) == 1:
             culprit = next(iter(worker.tasks))
-        for id_, task in list(worker.tasks.items()):
-            if task.folder is not None:
-                self._outbox.clean(task.folder, at_s)
-            record = work.get(self._ledger, id_)
-            if record is not None and record.state is State.RUNNING:
+        with self._ledger.writing():  # all or none: half of it would look like the death of a worker with fewer jobs
+            for id_ in worker.tasks:
+                record = work.get(self._ledger, id_)
+                if record is None or record.state is not State.RUNNING:
+                    continue
                 if id_ == culprit:
                     self._blame(record, reason, at_s)
                 else:  # when nobody knows whose fault it was, each is tried alone
                     work.put_back(self._ledger, [id_], reason, at_s, suspect=culprit is None)
-            worker.tasks.pop(id_)
+        for task in worker.tasks.values():
+            if task.folder is not None:
+                self._outbox.clean(task.folder, at_s)
+        worker.tasks.clear()
         self.workers.remove(worker)
         worker.connection.close()
         worker.process.join()

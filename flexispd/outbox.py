@@ -168,7 +168,7 @@ def _write_something(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-        probe.unlink()
+        probe.unlink(missing_ok=True)
 
 
 def _clean(folder: Path, at_s: float) -> None:

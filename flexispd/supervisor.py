@@ -40,7 +40,7 @@ PAUSED = "paused"
 LOGS = "logs"
 
 TURN_S_MAX = 1.0
-REQUESTS_S = 0.25
+REQUESTS_S = 0.5
 STATUS_S = 1.0
 WARN_FULL_MIN = 30.0
 """A warning is due when the disk will be full so soon."""
@@ -84,6 +84,7 @@ class Supervisor:
         log.info(
             "service.starting", pid=os.getpid(), profile=self.config.profile, outbox=displayable(self.config.outbox)
         )
+        self._outbox.clean(self.config.outbox, at_s)
         for record in work.recover(self._ledger, at_s):
             if record.target is not None:
                 self._outbox.clean(self.config.outbox / record.target.parent, at_s)
@@ -353,7 +354,7 @@ class Supervisor:
         if counts[State.RUNNING]:
             return False
         if counts[State.QUEUED]:
-            return self._problem() is not None and self._outbox.since_s is not None
+            return self._paused or (self._problem() is not None and self._outbox.since_s is not None)
         return True
 
     def _end(self) -> int:
@@ -383,4 +384,4 @@ class Supervisor:
         log.info("service.stopped")
         if not self._once:
             return 0
-        return 1 if self._dispatch.quarantined or problem is not None else 0
+        return 1 if self._dispatch.quarantined or self._paused or problem is not None else 0
