@@ -54,20 +54,44 @@ def mount_of(path: Path, table: bytes | None = None) -> Mount:
     /proc/self/mountinfo, which is read when it is not given.
     """
     real = os.fsencode(os.path.realpath(path))
-    found = Mount(Path("/"), "", "", 0)
-    length = -1
-    for line in (MOUNTS.read_bytes() if table is None else table).splitlines():
-        left, _, right = line.partition(b" - ")
-        fields, kind = left.split(b" "), right.split(b" ")
-        if len(fields) < 5 or len(kind) < 2:
-            continue
-        point = _unescaped(fields[4])
+    mounts = [
+        (left.split(b" "), right.split(b" "))
+        for left, _, right in (
+            line.partition(b" - ") for line in (MOUNTS.read_bytes() if table is None else table).splitlines()
+        )
+    ]
+    entries = [_Entry(fields, kind) for fields, kind in mounts if len(fields) >= 5 and len(kind) >= 2]
+    found: _Entry | None = None
+    for entry in entries:
         # Of two mounts in one place, the later covers the earlier.
-        if len(point) >= length and (real == point or real.startswith(point.rstrip(b"/") + b"/")):
-            length = len(point)
-            fstype, source = (os.fsdecode(_unescaped(word)) for word in kind[:2])
-            found = Mount(Path(os.fsdecode(point)), fstype, source, int(fields[0]))
-    return found
+        deeper = found is None or len(entry.point) >= len(found.point)
+        if deeper and (real == entry.point or real.startswith(entry.point.rstrip(b"/") + b"/")):
+            found = entry
+    if found is None:
+        return Mount(Path("/"), "", "", 0)
+    by_id = {entry.id: entry for entry in entries}
+    # The sandbox of a service mounts single folders onto themselves, to make them writable or read-only. That is no
+    # other volume.
+    while (around := by_id.get(found.parent)) is not None and found.is_of(around):
+        found = around
+    return Mount(Path(os.fsdecode(found.point)), os.fsdecode(found.fstype), os.fsdecode(found.source), found.id)
+
+
+class _Entry:
+    """One line of the table."""
+
+    def __init__(self, fields: list[bytes], kind: list[bytes]) -> None:
+        self.id, self.parent = int(fields[0]), int(fields[1])
+        self.device = fields[2]
+        self.root, self.point = _unescaped(fields[3]), _unescaped(fields[4])
+        self.fstype, self.source = _unescaped(kind[0]), _unescaped(kind[1])
+
+    def is_of(self, around: _Entry) -> bool:
+        """Whether it shows the very folder of `around` that it lies on."""
+        if self.id == around.id or self.device != around.device:
+            return False
+        below = os.path.relpath(self.point, around.point)
+        return os.path.normpath(around.root + b"/" + below).replace(b"//", b"/") == self.root
 
 
 def events_work(fstype: str) -> bool:
