@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import sys
 import time
-from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,7 +15,7 @@ from flexispd.cli.output import ConfigOption, JsonOption, counted, print_json
 from flexispd.cli.profile import checked_profile
 
 if TYPE_CHECKING:
-    from flexispd.ledger import Ledger, Record
+    from flexispd.ledger import Ledger
 
 _UNITS_S = {"s": 1, "min": 60, "h": 3600, "d": 86400}
 _YEARS_AS_S = 100 * 365 * 86400
@@ -48,24 +47,24 @@ def reprocess(
     since_s = None if since is None else moment(since, now_s)
     with opened(config) as (_, ledger):
         chosen = None if profile is None else checked_profile(profile)
-        records = requests.reprocessable(ledger, since_s)
-        effort_s = _effort_s(ledger, records)
+        ids = requests.reprocessable(ledger, since_s)
+        effort_s = _effort_s(ledger, len(ids))
         about = "" if effort_s is None else f", about {duration(effort_s)}"
-        announced = f"{counted(len(records), 'capture')}{about}"
+        announced = f"{counted(len(ids), 'capture')}{about}"
         if not as_json:
             typer.echo(announced)
-        do = bool(records) and not dry_run
+        do = bool(ids) and not dry_run
         if do and not yes and sys.stdin.isatty() and not typer.confirm(f"Render {announced} again?", err=True):
             do = False
         if do:
             with ledger.writing():
                 if chosen is not None:
                     profiles.keep(ledger, *chosen)
-                requests.reprocess(ledger, records, chosen[0].sha256 if chosen else None, now_s)
-    queued = len(records) if do else 0
+                requests.reprocess(ledger, ids, chosen[0].sha256 if chosen else None, now_s)
+    queued = len(ids) if do else 0
     if as_json:
-        print_json({"captures": len(records), "about_s": effort_s, "queued": queued, "ids": [r.id for r in records]})
-    elif records and not dry_run:
+        print_json({"captures": len(ids), "about_s": effort_s, "queued": queued, "ids": ids})
+    elif ids and not dry_run:
         typer.echo(f"{counted(queued, 'capture')} queued again")
 
 
@@ -83,9 +82,9 @@ def moment(text: str, now_s: float) -> float:
         ) from None
 
 
-def _effort_s(ledger: Ledger, records: Sequence[Record]) -> float | None:
+def _effort_s(ledger: Ledger, captures: int) -> float | None:
     """How long they take one after another, as it went lately, or ever; None when nothing was rendered yet."""
     from flexispd.ledger import reports
 
     frame_s = reports.pace(ledger, time.time()).frame_s or reports.frame_s(ledger)
-    return None if frame_s is None else len(records) * frame_s
+    return None if frame_s is None else captures * frame_s

@@ -31,16 +31,16 @@ def retry(ledger: Ledger, ids: Iterable[int] | None, at_s: float) -> list[Record
     return found
 
 
-def reprocessable(ledger: Ledger, since_s: float | None = None) -> list[Record]:
-    """The current version of every capture that has a picture, rendered since a time if one is given."""
+def reprocessable(ledger: Ledger, since_s: float | None = None) -> list[int]:
+    """The current version of every capture that has a picture, rendered since a time if one is given, by id."""
     newest = "version = (select max(other.version) from capture as other where other.path = capture.path)"
     rows = ledger.rows(
-        f"{SELECT} where state = 'done' and changed_s >= ? and {newest} order by capture.id", since_s or 0.0
+        f"select id from capture where state = 'done' and changed_s >= ? and {newest} order by id", since_s or 0.0
     )
-    return [record_of(row) for row in rows]
+    return [row["id"] for row in rows]
 
 
-def reprocess(ledger: Ledger, records: Iterable[Record], profile_sha256: str | None, at_s: float) -> int:
+def reprocess(ledger: Ledger, ids: Iterable[int], profile_sha256: str | None, at_s: float) -> int:
     """
     A new version of each, behind everything else that is queued; returns how many.
 
@@ -48,8 +48,8 @@ def reprocess(ledger: Ledger, records: Iterable[Record], profile_sha256: str | N
     """
     count = 0
     with ledger.writing() as db:
-        for record in records:
-            row = db.execute("select * from capture where id = ?", (record.id,)).fetchone()
+        for rendered in ids:
+            row = db.execute("select * from capture where id = ?", (rendered,)).fetchone()
             columns = {name: row[name] for name in ("inbox", "path", "shot", "files", "taken_at", "camera")}
             reason = "asked for again" if profile_sha256 is None else "asked for under another profile"
             id_ = insert(

@@ -46,8 +46,9 @@ class LedgerMachine(RuleBasedStateMachine):
         """New, changed, or only touched."""
         self.written += 1
         self.disk[name] = (content, self.written)
-        beside = {"xmp": Path(name).with_suffix(".xmp").name} if sidecar else {}
-        arrivals.record(self.ledger, [arrival(name, changed=self.written, **beside)], self.at_s, lane)
+        xmp = Path(name).with_suffix(".xmp").name
+        found = arrival(name, changed=self.written, xmp=xmp) if sidecar else arrival(name, changed=self.written)
+        arrivals.record(self.ledger, [found], self.at_s, lane)
 
     @rule()
     def the_inbox_is_scanned(self) -> None:
@@ -73,7 +74,7 @@ class LedgerMachine(RuleBasedStateMachine):
             assert record.state is State.RUNNING
             self.hashed.pop(record.id, None)
 
-    @precondition(running)
+    @precondition(lambda self: bool(self.running()))
     @rule(data=st.data())
     def a_worker_reads_a_capture(self, data: st.DataObject) -> None:
         """Hashed, recognised, named; or found gone."""
@@ -87,7 +88,7 @@ class LedgerMachine(RuleBasedStateMachine):
             work.name(self.ledger, record.id, names(record))
             self.hashed[record.id] = held
 
-    @precondition(running)
+    @precondition(lambda self: bool(self.running()))
     @rule(data=st.data())
     def a_worker_finishes(self, data: st.DataObject) -> None:
         """Only what was hashed can be finished."""
@@ -97,7 +98,7 @@ class LedgerMachine(RuleBasedStateMachine):
             assert record.target is not None
             work.finish(self.ledger, finished(record, record.target), OUTBOX, self.at_s)
 
-    @precondition(running)
+    @precondition(lambda self: bool(self.running()))
     @rule(data=st.data(), end=st.sampled_from(["put back", "blame", "wait", "quarantine", "taken"]))
     def a_worker_does_not_finish(self, data: st.DataObject, end: str) -> None:
         """Every other end that work can have."""
