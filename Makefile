@@ -1,6 +1,7 @@
 # make demo   a first picture: installs into .venv, makes a night raw, renders it under two profiles
 # make test   everything that has to hold: lint, types, tests with branch coverage
 # make lint   only the first two of these
+# make soak   kill -9, 500 times the daemon and 500 times its worker, while captures arrive: about an hour
 # make clean  remove what the others made
 #
 # Each does all of its own set-up and needs python3 (3.11 or newer) and nothing else. PYTHON=python3.12 chooses another.
@@ -17,7 +18,7 @@ DEMO ?= demo
 export OMP_NUM_THREADS ?= 2
 
 .DELETE_ON_ERROR:
-.PHONY: demo test lint clean
+.PHONY: demo test lint soak clean
 
 demo: $(RUN_STAMP)
 	$(BIN)/flexispd demo --outbox $(DEMO)
@@ -30,6 +31,9 @@ lint: $(TEST_STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/mypy --allow-untyped-defs --allow-untyped-calls --allow-incomplete-defs tests
+
+soak: $(TEST_STAMP)
+	FLEXISPD_KILLS=500 $(BIN)/python -m pytest tests/faults/test_kill_loop.py -v
 
 clean:
 	rm -rf .venv $(DEMO) build dist .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -5,6 +5,7 @@ Python imports this module by itself when its folder is first in PYTHONPATH, whi
 
     FLEXISPD_TEST_INJECT   name of the fault, and after a colon how often, where that can be said
     FLEXISPD_TEST_MARKER   a file that is made when the fault strikes; where it exists, nothing strikes any more
+    FLEXISPD_TEST_CLOCK    a file; from the moment that it exists the clock on the wall is an hour behind
 
 The product knows nothing of this: system calls are wrapped, and modules right after they were imported.
 """
@@ -27,6 +28,7 @@ from types import ModuleType
 from typing import Any
 
 NAME, _, COUNT = os.environ.get("FLEXISPD_TEST_INJECT", "").partition(":")
+CLOCK = os.environ.get("FLEXISPD_TEST_CLOCK")
 MARKER = os.environ.get("FLEXISPD_TEST_MARKER")
 TEMPORARY = "/.flexispd-"
 CAMERA = "Acme"
@@ -134,6 +136,18 @@ def before(strike: Callable[[], Any]) -> Callable[[Callable[..., Any]], Callable
 
 def kill_worker(module: Any) -> None:
     module._develop = before(lambda: os.kill(os.getpid(), signal.SIGKILL))(module._develop)
+
+
+def poison(module: Any) -> None:
+    """Frames of this many lines end every worker that touches them."""
+    real = module._develop
+
+    def _develop(mosaic: Any, *arguments: Any) -> Any:
+        if mosaic.values.shape[0] == int(COUNT):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return real(mosaic, *arguments)
+
+    module._develop = _develop
 
 
 def sticky_device_error(module: Any) -> None:
@@ -284,6 +298,7 @@ AT_ONCE: dict[str, Callable[[], None]] = {
 
 AFTER_IMPORT: dict[str, tuple[str, Callable[[Any], None]]] = {
     "kill-worker": ("flexispd.pipeline", kill_worker),
+    "poison": ("flexispd.pipeline", poison),
     "sticky-device-error": ("flexispd.pipeline", sticky_device_error),
     "nan-output": ("flexispd.pipeline", nan_output),
     "cuda-oom": ("flexispd.pipeline", out_of_memory),
@@ -322,6 +337,14 @@ class AfterImport(importlib.abc.MetaPathFinder):
         return spec
 
 
+def clock_set_back(since: str) -> None:
+    """As when somebody corrects the time, or an old battery forgets it."""
+    real = time.time
+    time.time = lambda: real() - 3600 * Path(since).exists()
+
+
+if CLOCK:
+    clock_set_back(CLOCK)
 if NAME in AT_ONCE:
     AT_ONCE[NAME]()
 elif NAME in AFTER_IMPORT:
