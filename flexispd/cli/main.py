@@ -13,7 +13,25 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from flexispd import __version__
-from flexispd.cli import bench, demo, info, init, profile, render, train, weights
+from flexispd.cli import (
+    bench,
+    daemon,
+    demo,
+    doctor,
+    explain,
+    info,
+    init,
+    listing,
+    profile,
+    queue,
+    render,
+    reprocess,
+    service,
+    status,
+    train,
+    verify,
+    weights,
+)
 from flexispd.cli.output import DEBUG, error_json, print_error, print_json
 from flexispd.errors import FlexispError
 
@@ -30,13 +48,25 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("init")(init.init)
+app.command("run")(daemon.run)
 app.command("render")(render.render)
 app.command("info")(info.info)
+app.command("status")(status.status)
+app.command("ls")(listing.ls)
+app.command("explain")(explain.explain)
+app.command("retry")(queue.retry)
+app.command("pause")(queue.pause)
+app.command("resume")(queue.resume)
+app.command("submit")(queue.submit)
+app.command("verify")(verify.verify)
+app.command("reprocess")(reprocess.reprocess)
 app.add_typer(profile.app, name="profile")
 app.add_typer(weights.app, name="weights")
 app.add_typer(train.app, name="train")
 app.add_typer(bench.app, name="bench")
 app.command("demo")(demo.demo)
+app.command("doctor")(doctor.doctor)
+app.add_typer(service.app, name="service")
 
 
 def _print_version(wanted: bool) -> None:
