@@ -97,7 +97,7 @@ class Dispatcher:
 
     def replace_all(self, config: Config) -> None:
         """From now on, other settings; workers that run under the old ones finish what they hold."""
-        changed = (self.config.worker, self.config.log.level) != (config.worker, config.log.level)
+        changed = self.config.worker != config.worker
         self.config = config
         if changed:
             self._devices, self._start_due_s, self._failed_starts = (config.worker.device,), 0.0, 0
@@ -136,7 +136,7 @@ class Dispatcher:
                 params = self.config.worker
                 active = profiles.active(self._ledger)
                 assert active is not None  # the supervisor sets one before anything else
-                options = WorkerOptions(device, active, params.threads, params.queue_mb * MB, self.config.log.level)
+                options = WorkerOptions(device, active, params.threads, params.queue_mb * MB)
                 self.workers.append(start_worker(options, now_s))
                 log.info("worker.started", device=device, pid=self.workers[-1].process.pid)
 
@@ -263,7 +263,7 @@ class Dispatcher:
                 work.vanished(self._ledger, record.id, at_s)
                 log.warning("capture.vanished", capture=shown)
             case "blocked":
-                work.wait(self._ledger, record.id, "outbox", reason, at_s)
+                self._try_again(record, "outbox", reason, at_s)  # sooner, if it is the outbox that was the matter
                 self._outbox.blocked(reason, now_s)
                 self._troubled("outbox.blocked", reason, at_s)
             case "transient":

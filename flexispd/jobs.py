@@ -38,14 +38,12 @@ class WorkerOptions:
         profile: What to warm up with; its networks are loaded before the worker is ready.
         threads: For the networks on a processor; 0 leaves it to torch.
         queue_bytes: Most that may lie decoded or rendered between two of the worker's threads.
-        log_level: Least important level that is logged.
     """
 
     device: str
     profile: Profile
     threads: int
     queue_bytes: int
-    log_level: str
 
 
 @dataclass(frozen=True, slots=True)

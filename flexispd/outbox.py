@@ -52,6 +52,8 @@ class Outbox:
         problem: Why nothing is written now, or None. Begins with a sentence, because nobody has looked yet.
         since_s: When that began or ended, on the monotonic clock; None before the first answer.
         free_min_mb: What is to be left free.
+        recovered: Set when the outbox itself is found well after it was not; whoever acts on it clears it. A picture
+            that could not be written while the outbox was well has a trouble of its own, such as one folder's rights.
     """
 
     def __init__(self, folder: Path, free_min_mb: int, mount: Path | None, wake: Callable[[], None]) -> None:
@@ -61,6 +63,8 @@ class Outbox:
         self.free_bytes: int | None = None
         self.mount = mount
         self.free_min_mb = free_min_mb
+        self.recovered = False
+        self._ill = True  # as far as anybody knows
         self._wake = wake
         self._due_s = 0.0
         self._asked_s: float | None = None
@@ -117,6 +121,8 @@ class Outbox:
 
     def _take(self, answer: Answer, now_s: float) -> None:
         self._asked_s = None
+        self.recovered |= self._ill and answer.problem is None
+        self._ill = answer.problem is not None
         self.problem = answer.problem
         self.free_bytes = answer.free_bytes
         self.mount = answer.mount or self.mount

@@ -244,8 +244,9 @@ class Supervisor:
 
     def _release_waiting(self, at_s: float) -> None:
         """What waited for a volume or for space, which is there again."""
-        if self._outbox.problem is None:
+        if self._outbox.recovered:
             work.release(self._ledger, "outbox", at_s, "the outbox can be written to")
+            self._outbox.recovered = False
         for inbox in self._inboxes:
             if self._present(inbox.root):
                 work.release(self._ledger, "volume", at_s, "the inbox is there", inbox.root)

@@ -52,7 +52,7 @@ class Bench:
         ours, self.pipe = context.Pipe()
         process = context.Process(target=signal.pause, daemon=True)
         process.start()
-        options = WorkerOptions("auto", profile, 1, 1 << 20, "info")
+        options = WorkerOptions("auto", profile, 1, 1 << 20)
         self.worker = Worker(options, process, ours, 0.0)
         self.dispatch.workers.append(self.worker)
         self.now_s, self.at_s = 0.0, 1_000_000.0

@@ -157,3 +157,25 @@ def test_what_a_dead_worker_left_is_removed(outbox, tmp_path):
     outbox.settle(10)
 
     assert [path.name for path in folder.iterdir()] == [".mine.tmp"]
+
+
+def test_only_an_outbox_that_was_ill_itself_has_recovered(outbox, tmp_path):
+    """
+    One folder without rights must not have its pictures tried again every two seconds.
+    """
+    answered(outbox, 0.0)
+    assert outbox.recovered
+    outbox.recovered = False
+
+    outbox.blocked("Writing to one folder is not permitted.", 1.0)
+    answered(outbox, 10.0)
+    assert outbox.problem is None
+    assert not outbox.recovered
+
+    (tmp_path / "out").rmdir()
+    (tmp_path / "out").write_text("in the way")
+    answered(outbox, 100.0)
+    assert outbox.problem is not None
+    (tmp_path / "out").unlink()
+    answered(outbox, 200.0)
+    assert outbox.recovered

@@ -358,7 +358,7 @@ from flexispd.worker import serve
 if __name__ == "__main__":
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    options = WorkerOptions("cpu", load_profile("natural"), 1, 1, "info")
+    options = WorkerOptions("cpu", load_profile("natural"), 1, 1)
     process = context.Process(target=serve, args=(theirs, options))
     process.start()
     if sys.argv[1] == "ready":

@@ -263,7 +263,7 @@ def test_an_outbox_that_is_a_file_is_refused(inbox: Path, tmp_path: Path, capsys
         (["render", "x.dng", "--outbox", "o", "--profile", "naturel"], 78, "There is no profile called naturel"),
         (["render", "x.dng", "--outbox", "o", "--profile", "no.toml"], 78, "no.toml does not exist"),
         (["render", "x.dng", "--outbox", "o"], 1, "x.dng does not exist"),
-        (["rendr"], 2, "Did you mean 'render'?"),
+        (["rendr"], 2, "Did you mean 'render'"),
     ],
 )
 def test_a_wrong_command_line_is_answered_with_problem_and_remedy(
