@@ -6,7 +6,7 @@ from flexispd import weights
 from flexispd.config import Config
 from flexispd.errors import ConfigError, WeightsError
 from flexispd.ledger import Ledger, profiles
-from flexispd.profile import load_with_text
+from flexispd.profile import Profile, load_with_text
 
 _CONFIGURED = "profile_of_config"
 
@@ -24,7 +24,11 @@ def set_profile(ledger: Ledger, config: Config, *, again: bool = False) -> None:
         name = active.name
     else:
         return
-    profile, text = load_with_text(name)
+    choose_profile(ledger, config, *load_with_text(name))
+
+
+def choose_profile(ledger: Ledger, config: Config, profile: Profile, text: str) -> None:
+    """Make a profile the active one until another is chosen, or until the configuration names another than now."""
     with ledger.writing():
         profiles.set_active(ledger, profile, text)
         ledger.set_setting(_CONFIGURED, config.profile)

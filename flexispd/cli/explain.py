@@ -19,12 +19,16 @@ from flexispd.cli.captures import (
     shown_name,
 )
 from flexispd.cli.listing import leftover_reason
-from flexispd.cli.output import ConfigOption, JsonOption, print_json
+from flexispd.cli.output import ConfigOption, JsonOption, counted, print_json
 from flexispd.errors import CaptureError, displayable
 
 if TYPE_CHECKING:
     from flexispd.config import Config
     from flexispd.ledger import Ledger, Record
+
+
+ROUND = 3
+"""Queued, running, waiting: a try in vain has so many entries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +202,7 @@ def _is_number(value: object) -> bool:
 def _text(records: Sequence[Record], versions: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """A capture for people: where it is, then each version from the newest to the oldest."""
     newest, story = records[-1], versions[-1]
-    yield f"{displayable(newest.capture.raw)} is {newest.state}: {displayable(newest.reason)}."
+    yield f"{displayable(newest.capture.raw)} is {newest.state}: {displayable(newest.reason).rstrip('.')}."
     yield story["would_change"]
     for record, told in zip(reversed(records), reversed(versions), strict=True):
         yield f"\nversion {record.version}, {shown_name(record)}: id {record.id}, shot {record.shot}, {record.profile}"
@@ -207,8 +211,24 @@ def _text(records: Sequence[Record], versions: Sequence[Mapping[str, Any]]) -> I
         if told["receipt"]:
             yield f"  {'receipt':<10} {told['receipt']}"
             yield from _rendering(told["rendering"])
-        for entry in told["history"]:
-            yield f"  {clock(entry['at_s'])}  {entry['state']}: {displayable(entry['reason'])}"
+        yield from _history(told["history"])
+
+
+def _history(entries: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """One line an entry; rounds of the same that follow one another, such as tries in vain, are told once."""
+    said = [(entry["state"], entry["reason"]) for entry in entries]
+    at, times = 0, 0
+    while at < len(entries):
+        if at >= ROUND and said[at : at + ROUND] == said[at - ROUND : at]:
+            at, times = at + ROUND, times + 1
+            continue
+        if times:
+            yield f"  {clock(entries[at - 1]['at_s'])}  the same {counted(times, 'time')} more"
+            times = 0
+        yield f"  {clock(entries[at]['at_s'])}  {said[at][0]}: {displayable(said[at][1])}"
+        at += 1
+    if times:
+        yield f"  {clock(entries[-1]['at_s'])}  the same {counted(times, 'time')} more"
 
 
 def _rendering(said: Mapping[str, Any] | None) -> Iterator[str]:

@@ -103,9 +103,10 @@ def set_(
     right is refused with exit code 2, and the one before stays. The daemon need not run.
     """
     from flexispd.config import load_config
-    from flexispd.ledger import Ledger, profiles
+    from flexispd.ledger import Ledger
+    from flexispd.readiness import choose_profile
 
-    state = load_config(config).state
+    settings = load_config(config)
     try:
         profile, text = checked_profile(name)
     except ConfigError as error:
@@ -113,9 +114,9 @@ def set_(
         if as_json:
             print_json({"error": error_json(error)})
         raise typer.Exit(REFUSED) from error
-    ledger = Ledger.create(state)
+    ledger = Ledger.create(settings.state)
     try:
-        profiles.set_active(ledger, profile, text)
+        choose_profile(ledger, settings, profile, text)
     finally:
         ledger.close()
     if as_json:
@@ -132,17 +133,14 @@ def get(as_json: JsonOption = False, config: ConfigOption = None) -> None:
     Before the daemon's first start that is the one in its configuration, unless `flexispd profile set` named another.
     """
     from flexispd.config import load_config
-    from flexispd.errors import SetupError
     from flexispd.ledger import Ledger, profiles
+    from flexispd.ledger.store import NAME
     from flexispd.profile import load_profile
 
     settings = load_config(config)
     active = None
-    try:
+    if (settings.state / NAME).is_file():
         ledger = Ledger.open(settings.state)
-    except SetupError:  # there is none yet
-        pass
-    else:
         try:
             active = profiles.active_name(ledger)
         finally:
@@ -155,13 +153,12 @@ def get(as_json: JsonOption = False, config: ConfigOption = None) -> None:
 
 
 def checked_profile(name: str) -> tuple[Profile, str]:
-    """A profile, whose networks are in place, with its text. ConfigError, WeightsError when something is not right."""
+    """A profile, whose networks are in place, with its text. ConfigError when something is not right."""
     from flexispd.profile import load_with_text
-    from flexispd.weights import model_set, verify
+    from flexispd.readiness import check_networks
 
     profile, text = load_with_text(name)
-    for entry in model_set(profile.model).entries:
-        verify(entry)
+    check_networks(profile.model)
     return profile, text
 
 

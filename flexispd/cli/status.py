@@ -25,6 +25,9 @@ WATCH_S = 1.0
 DISK_ANSWER_S = 0.1
 """A disk on a network that went away may not answer at all."""
 
+SOON_MIN = 24 * 60.0
+"""That the disk is full after more than a day is no news."""
+
 _MB = 1 << 20
 _CLEAR = "\033[H\033[2J"
 
@@ -128,7 +131,7 @@ def lines(told: Mapping[str, Any]) -> Iterator[str]:
     yield f"{'outbox':<10} {told['outbox']}{_room(told)}"
     if told["last_error"]:
         error = told["last_error"]
-        said = displayable(f"{error['problem']} {error['remedy']}")
+        said = displayable(" ".join(filter(None, (error["problem"], error.get("remedy")))))
         yield f"{'last error':<10} {clock(error['at_s'])} {said}"
 
 

@@ -138,6 +138,23 @@ def test_every_other_state_has_its_own_remedy(studio: Studio) -> None:
     assert "same bytes" in studio.run("explain", "c.NEF")[1]
 
 
+def test_tries_in_vain_are_told_once(studio: Studio) -> None:
+    """
+    A file that stays cut off for a night would fill the screen; JSON has every entry.
+    """
+    id_ = studio.arrive("a.NEF", "a")
+    for number in range(50):
+        work.claim(studio.ledger, 1000.0 + number, idle=True)
+        work.wait(studio.ledger, id_, "whole file", "it is cut off.", 1000.0 + number, due_s=1001.0 + number)
+        work.wake(studio.ledger, 1001.0 + number)
+
+    _, out = studio.run("explain", "1")
+
+    assert out.count("it is cut off") == 1
+    assert "the same 49 times more" in out
+    assert len(studio.json("explain", "1")["captures"][0]["versions"][0]["history"]) == 151
+
+
 def test_a_file_that_is_no_capture_is_explained_too(studio: Studio) -> None:
     """
     Somebody who asks about a sidecar gets the reason why it is left over.

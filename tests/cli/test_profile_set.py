@@ -7,9 +7,11 @@ import pytest
 from conftest import Studio, write_config
 
 from flexispd.cli.main import run
+from flexispd.config import load_config
 from flexispd.ledger import Ledger, profiles
 from flexispd.presence import running
 from flexispd.profile import load_profile, user_profiles
+from flexispd.readiness import set_profile
 
 
 def test_the_next_capture_gets_the_new_look(studio: Studio) -> None:
@@ -58,7 +60,7 @@ def test_a_profile_whose_networks_are_not_here_is_refused(studio: Studio) -> Non
     user_profiles().mkdir(parents=True)
     (user_profiles() / "official.toml").write_text('model = "deep-flexisp-2022"\n')
 
-    assert studio.run("profile", "set", "official")[0] == 1
+    assert studio.run("profile", "set", "official")[0] == 2
     assert "deep-flexisp-2022" in studio.error
     assert studio.json("profile", "get")["profile"] == "natural"
 
@@ -79,6 +81,24 @@ def test_it_works_before_the_daemons_first_start(tmp_path: Path, capsys: pytest.
     assert run(["profile", "get", *config]) == 0
     assert capsys.readouterr().out.startswith("vivid-night ")
     assert running(tmp_path / "state") is None
+
+
+def test_the_daemons_first_start_keeps_what_was_set(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """
+    A configuration counts again when it names another profile than it did then.
+    """
+    path = write_config(tmp_path, 'profile = "neutral"')
+    assert run(["profile", "set", "vivid-night", "--config", str(path)]) == 0
+    capsys.readouterr()
+    ledger = Ledger.open(tmp_path / "state")
+
+    set_profile(ledger, load_config(path))
+    assert profiles.active(ledger) == load_profile("vivid-night")
+    write_config(tmp_path, 'profile = "natural"')
+    set_profile(ledger, load_config(path))
+    assert profiles.active(ledger) == load_profile("natural")
+
+    ledger.close()
 
 
 def test_a_configuration_that_is_wrong_makes_no_ledger(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

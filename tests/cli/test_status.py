@@ -98,7 +98,7 @@ def test_what_a_dead_daemon_said_is_not_told_as_if_it_were_so(studio: Studio) ->
     Its last error is still worth knowing; its workers are gone.
     """
     held = hold(studio.state)
-    trouble = {"at_s": 1000.0, "event": "x", "problem": "It is broken.", "remedy": "Mend it."}
+    trouble = {"at_s": 1000.0, "event": "x", "problem": "It is broken."}
     daemon_says(studio, workers=[{"device": "cpu", "state": "idle", "in_flight": 0, "rss_mb": 1}], last_error=trouble)
     held.release()
 
@@ -107,6 +107,7 @@ def test_what_a_dead_daemon_said_is_not_told_as_if_it_were_so(studio: Studio) ->
     assert told["daemon"] is None
     assert told["workers"] == []
     assert told["last_error"] == trouble
+    assert "It is broken." in studio.run("status")[1]
 
 
 def test_a_daemon_that_has_not_said_anything_yet_is_starting(studio: Studio) -> None:
