@@ -13,6 +13,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 RUN_STAMP := .venv/.installed-run
 TEST_STAMP := .venv/.installed-test
 DEMO ?= demo
+TYPES_OF_TESTS := --allow-untyped-defs --allow-untyped-calls --allow-incomplete-defs
 
 # The tests run many small tensors, for which more threads are slower.
 export OMP_NUM_THREADS ?= 2
@@ -30,7 +31,8 @@ lint: $(TEST_STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/mypy --allow-untyped-defs --allow-untyped-calls --allow-incomplete-defs tests
+	$(BIN)/mypy $(TYPES_OF_TESTS) --exclude 'tests/.+/conftest\.py' tests
+	for file in tests/*/conftest.py; do $(BIN)/mypy $(TYPES_OF_TESTS) $$file || exit 1; done  # all of one name
 
 soak: $(TEST_STAMP)
 	FLEXISPD_KILLS=500 $(BIN)/python -m pytest tests/faults/test_kill_loop.py -v

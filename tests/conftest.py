@@ -27,7 +27,11 @@ def shared_data() -> Path:
 
 @pytest.fixture(autouse=True)
 def nobodys_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Empty folders in the place of ~/.config, ~/.local/share and ~/.local/state: what the user of this machine has there stays out."""
+    """
+    Empty folders in the place of ~/.config, ~/.local/share and ~/.local/state.
+
+    What the user of this machine has there stays out.
+    """
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("data")))
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
