@@ -24,7 +24,7 @@ from flexispd.jobs import (
     Taken,
     WorkerOptions,
 )
-from flexispd.ledger import Ledger, State, arrivals, profiles, work
+from flexispd.ledger import Ledger, Record, State, arrivals, profiles, work
 from flexispd.outbox import Outbox
 from flexispd.profile import load_with_text
 from flexispd.workers import Worker
@@ -85,10 +85,13 @@ class Bench:
             told.append(self.pipe.recv())
         return told
 
-    def state(self, id_: int) -> State:
+    def record(self, id_: int) -> Record:
         record = work.get(self.ledger, id_)
         assert record is not None
-        return record.state
+        return record
+
+    def state(self, id_: int) -> State:
+        return self.record(id_).state
 
     def die(self) -> None:
         """The worker's process ends, and that is noticed."""
@@ -206,7 +209,7 @@ def test_what_was_published_is_in_the_ledger(bench):
     bench.say(Hashed(1, "raw", "all"))
     bench.say(Finished(1, receipt, (written,), False, (), {"decode": 5.0}, "cpu", "Canon", None))
 
-    record = work.get(bench.ledger, 1)
+    record = bench.record(1)
     assert (record.state, record.receipt) == (State.DONE, PurePath("a.natural.json"))
     assert record.outputs == (("a.natural.jpg", "f" * 64, 10),)
     assert bench.worker.tasks == {}
@@ -220,7 +223,7 @@ def test_a_worker_that_dies_with_one_job_has_its_job_blamed(bench):
     bench.step()
     bench.die()
 
-    record = work.get(bench.ledger, 1)
+    record = bench.record(1)
     assert (record.state, record.failures, record.suspect) == (State.QUEUED, 1, True)
     assert "SIGKILL" in record.reason
 
@@ -234,7 +237,7 @@ def test_a_worker_that_dies_with_several_blames_nobody(bench):
     bench.die()
 
     for id_ in (1, 2):
-        record = work.get(bench.ledger, id_)
+        record = bench.record(id_)
         assert (record.state, record.failures, record.suspect) == (State.QUEUED, 0, True)
 
 
@@ -262,8 +265,8 @@ def test_a_job_that_hangs_is_blamed_and_its_neighbour_is_not(bench):
     assert "no progress" in bench.worker.condemned
     bench.die()
 
-    assert work.get(bench.ledger, 1).failures == 1
-    neighbour = work.get(bench.ledger, 2)
+    assert bench.record(1).failures == 1
+    neighbour = bench.record(2)
     assert (neighbour.failures, neighbour.suspect) == (0, False)
 
 
@@ -276,8 +279,8 @@ def test_a_device_that_fails_costs_the_worker_and_one_try_of_the_frame(bench):
     assert bench.worker.condemned is not None
     bench.die()
 
-    assert work.get(bench.ledger, 1).failures == 1
-    assert work.get(bench.ledger, 2).failures == 0
+    assert bench.record(1).failures == 1
+    assert bench.record(2).failures == 0
 
 
 def test_an_incomplete_file_waits_and_is_quarantined_only_when_it_stays_so(bench):
@@ -293,7 +296,7 @@ def test_an_incomplete_file_waits_and_is_quarantined_only_when_it_stays_so(bench
         tries += 1
         if bench.state(1) is State.QUARANTINED:
             break
-        record = work.get(bench.ledger, 1)
+        record = bench.record(1)
         assert (record.state, record.cause) == (State.WAITING, "whole file")
         bench.step(later_s=record.due_s - bench.at_s)
         bench.step()
@@ -310,7 +313,7 @@ def test_a_file_that_cannot_be_read_is_never_given_up(bench):
     bench.step()
     for _ in range(40):
         bench.say(Failed(1, "transient", "Stale file handle.", "Wait."))
-        record = work.get(bench.ledger, 1)
+        record = bench.record(1)
         assert (record.state, record.cause) == (State.WAITING, "file access")
         assert record.due_s - bench.at_s <= 300
         bench.step(later_s=record.due_s - bench.at_s)
@@ -325,7 +328,7 @@ def test_a_file_that_is_gone_has_vanished_unless_its_volume_has(bench):
     bench.step()
     bench.present = False
     bench.say(Failed(1, "vanished", "Gone.", "Look."))
-    assert work.get(bench.ledger, 1).cause == "volume"
+    assert bench.record(1).cause == "volume"
 
     bench.present = True
     bench.say(Failed(2, "vanished", "Gone.", "Look."))
@@ -342,7 +345,7 @@ def test_a_full_disk_closes_the_outbox_for_everybody(bench):
     bench.heard()
     bench.say(Failed(1, "blocked", "There is no space left.", "Make room."))
 
-    record = work.get(bench.ledger, 1)
+    record = bench.record(1)
     assert (record.state, record.cause, record.failures) == (State.WAITING, "outbox", 0)
     assert "no space" in bench.gate.problem
 
@@ -373,7 +376,7 @@ def test_a_raw_that_can_never_be_rendered_is_put_aside_at_once(bench):
     bench.say(Failed(1, "unsupported", "X-Trans.", "Use another program."))
 
     assert bench.state(1) is State.QUARANTINED
-    assert "X-Trans" in work.get(bench.ledger, 1).reason
+    assert "X-Trans" in bench.record(1).reason
 
 
 def test_new_settings_replace_the_workers_after_what_they_hold(bench):
@@ -403,6 +406,6 @@ def test_stopping_puts_back_what_was_in_flight(bench):
     bench.step()
     bench.dispatch.stop(bench.now_s, bench.at_s)
 
-    record = work.get(bench.ledger, 1)
+    record = bench.record(1)
     assert (record.state, record.failures, record.suspect) == (State.QUEUED, 0, False)
     assert not bench.worker.process.is_alive()

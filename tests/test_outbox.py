@@ -1,7 +1,6 @@
 """Nothing is rendered while nothing can be written, and nothing is written where the outbox's volume should be."""
 
 import os
-import threading
 from pathlib import Path
 
 import pytest
@@ -12,11 +11,16 @@ from flexispd.outbox import BLOCKED_CHECK_S, OPEN_CHECK_S, Outbox, look
 @pytest.fixture
 def outbox(tmp_path):
     """An outbox that nobody has looked at yet."""
-    woken = threading.Event()
-    outbox = Outbox(tmp_path / "out", 0, None, woken.set)
-    outbox.woken = woken
+    outbox = Outbox(tmp_path / "out", 0, None, lambda: None)
     yield outbox
     outbox.close()
+
+
+def problem(folder: Path, free_min_bytes: int = 0, expected: Path | None = None) -> str:
+    """What is said to be the matter with a folder."""
+    found = look(folder, free_min_bytes, expected).problem
+    assert found is not None
+    return found
 
 
 def answered(outbox: Outbox, now_s: float) -> bool:
@@ -33,7 +37,7 @@ def test_a_folder_that_can_be_written_to_is_open(tmp_path):
     answer = look(tmp_path / "out", 0, None)
 
     assert answer.problem is None
-    assert answer.free_bytes > 0
+    assert answer.free_bytes
     assert answer.mount is not None
     assert list((tmp_path / "out").iterdir()) == []
 
@@ -42,9 +46,7 @@ def test_missing_parents_are_not_made(tmp_path):
     """
     A path whose upper part is missing usually lies on a volume that is not there.
     """
-    answer = look(tmp_path / "volume" / "out", 0, None)
-
-    assert "is not there" in answer.problem
+    assert "is not there" in problem(tmp_path / "volume" / "out")
     assert not (tmp_path / "volume").exists()
 
 
@@ -55,9 +57,7 @@ def test_a_volume_that_is_not_mounted_is_not_written_to(tmp_path):
     folder = tmp_path / "nas" / "out"
     folder.mkdir(parents=True)
 
-    answer = look(folder, 0, tmp_path / "nas")
-
-    assert "not mounted" in answer.problem
+    assert "not mounted" in problem(folder, expected=tmp_path / "nas")
     assert list(folder.iterdir()) == []
 
 
@@ -76,7 +76,7 @@ def test_a_folder_without_permission_says_so(tmp_path):
     folder = tmp_path / "out"
     folder.mkdir(mode=0o500)
 
-    assert "Permission denied" in look(folder, 0, None).problem
+    assert "Permission denied" in problem(folder)
 
 
 def test_a_file_in_the_place_of_the_outbox_says_so(tmp_path):
@@ -85,7 +85,7 @@ def test_a_file_in_the_place_of_the_outbox_says_so(tmp_path):
     """
     (tmp_path / "out").write_text("mine")
 
-    assert "cannot be written to" in look(tmp_path / "out", 0, None).problem
+    assert "cannot be written to" in problem(tmp_path / "out")
     assert (tmp_path / "out").read_text() == "mine"
 
 
@@ -93,21 +93,18 @@ def test_it_pauses_before_the_disk_is_full(tmp_path):
     """
     Less free space than is to be left is a reason to wait, and the numbers are in it.
     """
-    answer = look(tmp_path, 1 << 62, None)
-
-    assert "MB are free" in answer.problem
-    assert answer.free_bytes is not None
+    assert "MB are free" in problem(tmp_path, free_min_bytes=1 << 62)
+    assert look(tmp_path, 1 << 62, None).free_bytes is not None
 
 
 def test_nobody_writes_before_somebody_has_looked(outbox):
     """
-    The first answer opens it and wakes the supervisor.
+    The first answer opens it.
     """
     assert outbox.problem is not None
 
     assert answered(outbox, 0.0)
     assert outbox.problem is None
-    assert outbox.woken.is_set()
     assert outbox.next_due_s() == OPEN_CHECK_S
 
 

@@ -189,7 +189,7 @@ def test_events_only_hurry(root: Path) -> None:
     assert taken.reasons == []
 
     for doubt in ("overflow", "handler_error"):
-        watch_of(bench).doubt(doubt)  # type: ignore[arg-type]
+        watch_of(bench).doubt(doubt)
         bench.run(0.5)
         assert bench.taken().reasons == [doubt]
         assert watch_of(bench).armed

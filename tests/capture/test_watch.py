@@ -22,9 +22,12 @@ class Watched:
     def __init__(self, root: Path) -> None:
         self.root = root
         self._awake, self._wake = os.pipe()
-        self.watch = Watch(lambda: os.write(self._wake, b"!"))
+        self.watch = Watch(self._tell)
         self.hints: set[str] = set()
         self.doubt: str | None = None
+
+    def _tell(self) -> None:
+        os.write(self._wake, b"!")
 
     def until(self, told: Callable[[], bool]) -> None:
         """Take what comes until it is enough; the kernel and a thread deliver it, so it takes a moment."""
@@ -214,7 +217,7 @@ def test_an_error_in_the_handler_is_a_doubt_and_ends_nothing(watched: Watched) -
     def fail(_: str) -> None:
         raise SystemExit
 
-    hint, watched.watch.hint = watched.watch.hint, fail  # type: ignore[method-assign]
+    hint, watched.watch.hint = watched.watch.hint, fail  # type: ignore[method-assign, assignment]
     (watched.root / "x.NEF").touch()
     watched.until(lambda: watched.doubt == "handler_error")
 

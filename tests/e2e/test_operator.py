@@ -31,7 +31,7 @@ def command(tmp_path_factory) -> Path:
     (packages / "borrowed.pth").write_text(sysconfig.get_paths()["purelib"])
     pip = [folder / "venv/bin/python", "-m", "pip", "--disable-pip-version-check", "install", "-q", "--no-deps"]
     subprocess.run([*pip, *folder.glob("*.whl")], check=True, capture_output=True)
-    return folder / "venv/bin/flexispd"
+    return Path(folder / "venv/bin/flexispd")
 
 
 class Operator:
