@@ -71,7 +71,7 @@ def hold(state: Path) -> Hold:
             if not _locked(descriptor, fcntl.LOCK_EX, LOCK_TRIES_S):
                 daemon = _written(descriptor)
                 raise SetupError(
-                    f"flexispd is already running as process {daemon.pid} since {_clock(daemon.since_s)}.",
+                    f"flexispd is already running as process {daemon.pid} since {clock(daemon.since_s)}.",
                     remedy="Stop that one first, or name another state folder in the configuration.",
                 )
             text = json.dumps({"pid": os.getpid(), "since_s": time.time()}).encode()
@@ -120,6 +120,13 @@ def read_status(state: Path) -> dict[str, Any] | None:
     return status if isinstance(status, dict) else None
 
 
+def clock(at_s: float) -> str:
+    """The time of day, with the date when it was not today."""
+    then = time.localtime(at_s)
+    today = then[:3] == time.localtime()[:3]
+    return time.strftime("%H:%M:%S" if today else "%Y-%m-%d %H:%M:%S", then)
+
+
 def _locked(descriptor: int, kind: int, patience_s: float) -> bool:
     """Whether the lock was to be had, tried again for as long as `patience_s`."""
     until_s = time.monotonic() + patience_s
@@ -141,13 +148,6 @@ def _written(descriptor: int) -> Daemon:
         return Daemon(int(said["pid"]), float(said["since_s"]))
     except (ValueError, KeyError, TypeError):
         return Daemon(0, os.fstat(descriptor).st_mtime)
-
-
-def _clock(at_s: float) -> str:
-    """The time of day, with the date when it was not today."""
-    then = time.localtime(at_s)
-    today = then[:3] == time.localtime()[:3]
-    return time.strftime("%H:%M:%S" if today else "%Y-%m-%d %H:%M:%S", then)
 
 
 @contextmanager

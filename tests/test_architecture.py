@@ -35,7 +35,7 @@ NEVER_IN = {
 }
 """Part of the package -> what it works without."""
 
-LIGHT = {"flexispd", "flexispd.errors", "flexispd.cli", "typer"} | set(sys.stdlib_module_names)
+LIGHT = {"flexispd", "flexispd.errors", "flexispd.presence", "flexispd.cli", "typer"} | set(sys.stdlib_module_names)
 """What the command line may import before it knows what is asked for."""
 
 LINES_MAX = 400

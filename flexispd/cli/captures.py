@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import os
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -100,13 +99,6 @@ def read_receipt(path: Path) -> dict[str, Any] | None:
 def shown_name(record: Record) -> str:
     """The raw below its inbox, as people call it."""
     return displayable(record.folder / record.capture.raw.name)
-
-
-def clock(at_s: float) -> str:
-    """The time of day, with the date when it was not today."""
-    then = time.localtime(at_s)
-    today = then[:3] == time.localtime()[:3]
-    return time.strftime("%H:%M:%S" if today else "%Y-%m-%d %H:%M:%S", then)
 
 
 def duration(seconds: float) -> str:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from flexispd.cli.captures import (
-    clock,
     file_json,
     opened,
     read_receipt,
@@ -21,6 +20,7 @@ from flexispd.cli.captures import (
 from flexispd.cli.listing import leftover_reason
 from flexispd.cli.output import ConfigOption, JsonOption, counted, print_json
 from flexispd.errors import CaptureError, displayable
+from flexispd.presence import clock
 
 if TYPE_CHECKING:
     from flexispd.config import Config

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flexispd.cli.captures import clock, duration, file_json, opened
+from flexispd.cli.captures import duration, file_json, opened
 from flexispd.cli.output import ConfigOption, JsonOption, counted, print_json
 from flexispd.errors import displayable
+from flexispd.presence import clock
 
 if TYPE_CHECKING:
     from flexispd.config import Config
@@ -166,9 +167,9 @@ def _inbox(inbox: Mapping[str, Any]) -> str:
 def _room(told: Mapping[str, Any]) -> str:
     if told["free_bytes"] is None:
         return ": free space unknown"
-    full = (
-        f", full in about {duration(60 * told['full_in_min'])} at this rate" if told["full_in_min"] is not None else ""
-    )
+    full_in_min = told["full_in_min"]
+    soon = full_in_min is not None and full_in_min < SOON_MIN
+    full = f", full in about {duration(60 * full_in_min)} at this rate" if soon else ""
     return f": {told['free_bytes'] / 1e9:,.1f} GB free{full}"
 
 

@@ -195,3 +195,14 @@ def test_ctrl_c_is_the_way_to_end_watching(studio: Studio, monkeypatch: pytest.M
 
     assert (code, studio.error) == (0, "")
     assert out.count("\n") == 1
+
+
+def test_a_full_disk_is_foretold_when_it_is_near(studio: Studio) -> None:
+    """
+    That it is full in a month is no news; the room that is left alone counts as full.
+    """
+    told = {**read(load_config(studio.folder / "config.toml"), studio.ledger, 2000.0), "free_bytes": 5_000_000_000}
+
+    assert "full in about 22 min at this rate" in "\n".join(lines({**told, "full_in_min": 22.0}))
+    assert "at this rate" not in "\n".join(lines({**told, "full_in_min": 40_000.0}))
+    assert "free space unknown" in "\n".join(lines({**told, "free_bytes": None}))
