@@ -3,8 +3,8 @@
 from itertools import pairwise
 
 import pytest
-from conftest import Studio
 from ledger_making import publish_one
+from studio_making import Studio
 
 from flexispd.capture.pair import Reason
 from flexispd.ledger import arrivals, work

@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import Studio
+from studio_making import Studio
 
 HEAVY = ("torch", "cv2", "rawpy", "numpy", "PIL", "tifffile", "structlog", "safetensors", "exifread", "watchdog")
 LINES = (

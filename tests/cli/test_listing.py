@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from conftest import Studio
+from studio_making import Studio
 
 from flexispd.capture.pair import Reason
 from flexispd.ledger import arrivals

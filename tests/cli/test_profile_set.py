@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from conftest import Studio, write_config
+from studio_making import Studio, write_config
 
 from flexispd.cli.main import run
 from flexispd.config import load_config

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from conftest import Studio
+from studio_making import Studio
 
 from flexispd.ledger import requests, work
 

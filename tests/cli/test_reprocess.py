@@ -5,8 +5,8 @@ from datetime import datetime
 
 import pytest
 import typer
-from conftest import Studio
 from ledger_making import publish_one
+from studio_making import Studio
 
 from flexispd.cli.reprocess import moment
 

@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from conftest import Studio
+from studio_making import Studio
 
 from flexispd.cli.status import follow, lines, read
 from flexispd.config import load_config

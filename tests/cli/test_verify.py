@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Studio
 from ledger_making import publish_one
+from studio_making import Studio
 
 from flexispd.ledger import work
 
