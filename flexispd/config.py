@@ -27,7 +27,7 @@ from flexispd import toml_reference
 from flexispd.errors import ConfigError, displayable
 from flexispd.export.names import check_template
 from flexispd.resources import xdg_folder
-from flexispd.strict_toml import Checked, Choice, Document, Number, Text, Whole, decode_text, field, read_bytes
+from flexispd.strict_toml import Checked, Choice, Document, Flag, Number, Text, Whole, decode_text, field, read_bytes
 from flexispd.toml_reference import as_toml
 
 PATH_BYTES_MAX = 4095
@@ -152,6 +152,9 @@ class OutputParams:
     )
     free_min_mb: int = field(
         2000, Whole(0, 1_000_000_000), "Rendering pauses before less than this is free in the outbox."
+    )
+    latest: bool = field(
+        True, Flag(), "Whether latest.jpg in the outbox always shows the newest capture, for a viewer."
     )
 
 

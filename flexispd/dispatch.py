@@ -17,7 +17,20 @@ from typing import Any
 from flexispd.config import Config
 from flexispd.errors import ConfigError, displayable
 from flexispd.export.names import candidates, needs_shot
-from flexispd.jobs import Failed, Finished, Hashed, Job, Named, Ready, Taken, Unready, WorkerOptions
+from flexispd.jobs import (
+    Failed,
+    Finished,
+    Hashed,
+    Job,
+    Named,
+    Ready,
+    Showable,
+    Shown,
+    Taken,
+    Unready,
+    WorkerOptions,
+)
+from flexispd.latest import Latest
 from flexispd.ledger import Ledger, Record, State, profiles, work
 from flexispd.log import log
 from flexispd.outbox import MB, Outbox
@@ -46,6 +59,7 @@ class Dispatcher:
         problem: Why no worker can work: the device is absent, the weights are not right. None when one can.
         trouble: What went wrong last.
         quarantined: How many captures this daemon has put aside.
+        latest: The newest capture, for a viewer.
     """
 
     def __init__(self, config: Config, ledger: Ledger, outbox: Outbox, present: Callable[[Path], bool]) -> None:
@@ -62,6 +76,7 @@ class Dispatcher:
         self._devices: tuple[str, ...] = (config.worker.device,)
         self._failed_starts = 0
         self._start_due_s = 0.0
+        self.latest = Latest(config, ledger, outbox)
 
     def step(self, now_s: float, at_s: float, *, hand_out: bool) -> None:
         """Listen, replace, and hand out what is next, if that is wanted. LedgerError leaves everything for later."""
@@ -73,6 +88,7 @@ class Dispatcher:
         self._staff(now_s)
         work.wake(self._ledger, at_s)
         if hand_out and self._outbox.problem is None:
+            self.latest.step(self.workers)
             self._hand_out(at_s)
 
     def next_due_s(self, now_s: float) -> float:
@@ -98,7 +114,7 @@ class Dispatcher:
     def replace_all(self, config: Config) -> None:
         """From now on, other settings; workers that run under the old ones finish what they hold."""
         changed = self.config.worker != config.worker
-        self.config = config
+        self.config = self.latest.config = config
         if changed:
             self._devices, self._start_due_s, self._failed_starts = (config.worker.device,), 0.0, 0
             for worker in self.workers:
@@ -113,6 +129,7 @@ class Dispatcher:
             self._said.extend((worker, message) for message in worker.messages(now_s))
         self._hear_all(now_s, at_s)
         for worker in self.workers:
+            self.latest.lost(worker, at_s)
             for task in worker.tasks.values():
                 if task.folder is not None:
                     self._outbox.clean(task.folder, at_s)
@@ -180,6 +197,8 @@ class Dispatcher:
                 self._finished(worker, message, at_s)
             case Failed():
                 self._failed(worker, message, now_s, at_s)
+            case Showable() | Shown():
+                self.latest.hear(worker, message)
 
     def _ready(self, worker: Worker, message: Ready) -> None:
         self.problem, self._failed_starts = None, 0
@@ -230,6 +249,7 @@ class Dispatcher:
         work.finish(self._ledger, message, self.config.outbox, at_s)
         worker.tasks.pop(message.job, None)
         self._outbox.worked()
+        self.latest.rendered(message)
         record = work.get(self._ledger, message.job)
         log.info(
             "capture.rendered",
@@ -339,7 +359,8 @@ class Dispatcher:
     def _bury(self, worker: Worker, now_s: float, at_s: float) -> None:
         """A worker has ended: its jobs go back, and another worker will start."""
         reason, culprit = worker.ending(), worker.culprit
-        if culprit is None and len(worker.tasks) == 1:
+        previewing = self.latest.lost(worker, at_s)
+        if culprit is None and len(worker.tasks) == 1 and not previewing:
             culprit = next(iter(worker.tasks))
         with self._ledger.writing():  # all or none: half of it would look like the death of a worker with fewer jobs
             for id_ in worker.tasks:

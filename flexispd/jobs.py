@@ -13,8 +13,14 @@ What the supervisor and a worker say to one another, through a pipe, pickled.
     Go | Drop             --------------->
                           <---------------    Finished | Failed
 
+    Show                  --------------->    beside all that: what OUTBOX/latest.jpg is to show now
+                          <---------------    Showable   may these bytes take the place of those?
+    Permit                --------------->
+                          <---------------    Shown
+
 A worker holds several jobs at once: one is read while another is on the device and a third is being written. Every
-job that a worker was given ends with one Finished, one Failed, one Drop, or the worker's death.
+job that a worker was given ends with one Finished, one Failed, one Drop, or the worker's death. Of several Shows that
+came while another was under way, only the last is begun; each that was begun ends with one Shown.
 """
 
 from __future__ import annotations
@@ -173,3 +179,52 @@ class Failed:
     problem: str
     remedy: str
     details: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Show:
+    """
+    Let people see this capture now, as well as it can be done at once.
+
+    Attributes:
+        number: Of this wish; a later one has a higher number.
+        target: The file that viewers look at.
+        picture: The finished JPEG, which is to be copied; None before there is one, then the camera's own preview is.
+    """
+
+    number: int
+    capture: Capture
+    target: Path
+    picture: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class Showable:
+    """
+    A JPEG is ready to appear.
+
+    Attributes:
+        sha256: Of what would appear.
+        standing: Of what lies there now; None if nothing does, empty if it is nothing that we could have written.
+    """
+
+    number: int
+    sha256: str
+    standing: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """Whether it may appear."""
+
+    number: int
+    granted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """How it ended: the file that people see now, or why they do not."""
+
+    number: int
+    source: Path | None
+    problem: str | None

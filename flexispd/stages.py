@@ -1,5 +1,6 @@
 """
-The three threads of a worker: while one frame is on the device, the next is read and the last is written.
+The threads of a worker: while one frame is on the device, the next is read and the last is written. A fourth, in
+showing.py, keeps the newest capture on the screen meanwhile.
 
     jobs --read, decode--> mosaics --develop--> pictures --encode, publish--> outbox
 
@@ -51,13 +52,16 @@ from flexispd.jobs import (
     Job,
     Named,
     OutputWritten,
+    Permit,
     Ready,
+    Show,
     Stage,
     Taken,
     WorkerOptions,
 )
 from flexispd.pipeline import Order, Plan, Result, Timer, decode, develop, found, plan, publish
 from flexispd.profile import Profile
+from flexispd.showing import Showing
 from flexispd.types import CFA, ColorMatrix, Mosaic, Picture, ShotInfo
 
 WARM_UP_PX = 256
@@ -159,12 +163,15 @@ class Stages:
         self._given: SimpleQueue[_Task] = SimpleQueue()
         self._mosaics: ByteQueue[tuple[_Planned, Mosaic]] = ByteQueue(queue_bytes)
         self._pictures: ByteQueue[tuple[_Planned, ShotInfo, Picture]] = ByteQueue(queue_bytes)
-        for work in (self._read_all, self._develop_all, self._publish_all):
+        self._showing = Showing(send)
+        for work in (self._read_all, self._develop_all, self._publish_all, self._showing.show_all):
             threading.Thread(target=_to_the_end, args=(work,), name=work.__name__, daemon=True).start()
 
-    def take(self, message: Job | Go | Drop) -> None:
-        """A job, or an answer about one. Never waits."""
-        if isinstance(message, Job):
+    def take(self, message: Job | Go | Drop | Show | Permit) -> None:
+        """A job, a wish, or an answer about one. Never waits."""
+        if isinstance(message, Show | Permit):
+            self._showing.take(message)
+        elif isinstance(message, Job):
             task = self._tasks[message.id] = _Task(message)
             self._given.put(task)
         elif (asking := self._tasks.get(message.job)) is not None:

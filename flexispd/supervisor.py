@@ -157,6 +157,8 @@ class Supervisor:
             # The kernel's time of arrival, unlike a camera's clock, says which came first.
             found = sorted(step.arrivals, key=lambda arrival: arrival.observed[arrival.capture.raw].ctime_ns)
             recorded = arrivals.record(self._ledger, found, at_s, lane)
+            if lane == arrivals.LIVE:
+                self._dispatch.latest.arrived(found, recorded)
             for change in recorded[:LOGGED_ONE_BY_ONE]:
                 log.info(
                     "capture.recorded",

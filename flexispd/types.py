@@ -19,6 +19,7 @@ from flexispd.capture.records import Capture as Capture  # here too: it is one o
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
+UInt8 = NDArray[np.uint8]
 UInt16 = NDArray[np.uint16]
 
 FourPlanes = tuple[float, float, float, float]

@@ -18,7 +18,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-from flexispd.jobs import Drop, Failed, Finished, Go, Job, Ready, Stage, Unready, WorkerOptions
+from flexispd.jobs import Drop, Go, Hashed, Job, Named, Permit, Ready, Show, Stage, Taken, Unready, WorkerOptions
 
 START_S_MAX = 180.0
 """Importing torch, loading the networks and rendering one small frame, on a slow and busy machine."""
@@ -65,13 +65,17 @@ class Worker:
     retiring: bool = False  # gets no more jobs, because its options are not the current ones
 
     @property
+    def fit(self) -> bool:
+        """Whether anything new may be asked of it."""
+        return self.device is not None and not self.retiring and self.condemned is None
+
+    @property
     def has_room(self) -> bool:
         """Whether it can take a job, so that the next frame is read while this one is on the device."""
         pending = sum(task.stage != "publish" for task in self.tasks.values())
-        fit = self.device is not None and not self.retiring and self.condemned is None
-        return fit and pending < AHEAD and not any(task.alone for task in self.tasks.values())
+        return self.fit and pending < AHEAD and not any(task.alone for task in self.tasks.values())
 
-    def send(self, message: Job | Go | Drop) -> None:
+    def send(self, message: Job | Go | Drop | Show | Permit) -> None:
         """To the worker; if it has died, its sentinel tells."""
         with suppress(OSError):
             self.connection.send(message)
@@ -120,7 +124,7 @@ class Worker:
                     self.device = message.device
                 elif isinstance(message, Unready):
                     self.unready = message
-                elif not isinstance(message, Finished | Failed) and message.job in self.tasks:
+                elif isinstance(message, Hashed | Named | Taken) and message.job in self.tasks:
                     self.tasks[message.job].stage = None  # it waits for us
                 yield message
 

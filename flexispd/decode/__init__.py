@@ -14,7 +14,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flexispd.capture.formats import Kind, kind_of
 from flexispd.decode.formats import is_foveon, known_kind, starts_like_raw
@@ -29,7 +29,10 @@ from flexispd.errors import (
 )
 from flexispd.types import CFA, Capture, FourPlanes, Mosaic, UInt16
 
-__all__ = ["read_mosaic"]
+if TYPE_CHECKING:
+    from flexispd.decode.raw import Preview
+
+__all__ = ["read_mosaic", "read_preview"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,6 +74,18 @@ def read_mosaic(capture: Capture) -> Mosaic:
         warnings.append(f"The sensor saturates at {min(seen):.0f}, below its stated white level {max(white):.0f}.")
     shot = merge(frame.facts, warnings)
     return Mosaic(frame.values, frame.cfa, frame.black_level, seen or white, shot)
+
+
+def read_preview(path: Path) -> Preview | None:
+    """The picture that the camera left in a raw, unchecked; None if there is none. Errors as `read_mosaic`."""
+    from flexispd.decode import raw
+
+    if kind_of(path) is Kind.PNG:
+        return None
+    name = displayable(path)
+    data = _read(path)
+    _check_kind(path, data[:32], name)
+    return raw.preview(data, name)
 
 
 def _raw_frame(capture: Capture, data: bytes, name: str) -> _Frame:

@@ -22,7 +22,7 @@ from flexispd.decode.limits import check_area
 from flexispd.decode.tiff import shifted_black_cell
 from flexispd.decode.values import neutral_from, usable_matrix
 from flexispd.errors import CorruptRawError, TransientError, UnsupportedRawError
-from flexispd.types import CFA, ColorMatrix, FourPlanes, UInt16
+from flexispd.types import CFA, ColorMatrix, FourPlanes, UInt8, UInt16
 
 _COPY_AGAIN = "Copy it from the card again; if it fails there too, the file is lost."
 _CONVERT = "Convert it to a mosaic DNG with Adobe DNG Converter, or set the camera to full-size raw."
@@ -51,6 +51,37 @@ class RawFrame:
     white_level: FourPlanes
     facts: dict[str, Any]
     warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Preview:
+    """
+    The picture that a camera left in its raw.
+
+    Attributes:
+        content: The bytes of a JPEG, unchecked; or RGB pixels, uint8 of shape (H, W, 3).
+        orientation: EXIF's, of the raw.
+        wide: Whether the raw's frame, as it is stored, is wider than high.
+    """
+
+    content: bytes | UInt8
+    orientation: int
+    wide: bool
+
+
+def preview(data: bytes, name: str) -> Preview | None:
+    """The largest preview in a raw, or None if it has none. Errors as `decode`."""
+    try:
+        with rawpy.RawPy() as raw:
+            raw.open_buffer(io.BytesIO(data))
+            found = raw.extract_thumb()
+            sizes = raw.sizes
+            orientation = _ORIENTATION_OF_FLIP.get(sizes.flip, 1)
+            return Preview(found.data, orientation, wide=sizes.raw_width >= sizes.raw_height)
+    except (rawpy.LibRawNoThumbnailError, rawpy.LibRawUnsupportedThumbnailError):
+        return None
+    except (rawpy.LibRawError, rawpy.NotSupportedError, MemoryError) as error:
+        _translate(error, name)
 
 
 def decode(data: bytes, name: str) -> RawFrame:

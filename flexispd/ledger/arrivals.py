@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from sqlite3 import Connection, Row
 
@@ -28,13 +28,19 @@ _UNPUBLISHED = (State.WAITING, State.QUEUED, State.QUARANTINED, State.VANISHED)
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What an arrival meant: the row, its version, where it stands now, and why."""
+    """
+    What an arrival meant: the row, its version, where it stands now, and why.
+
+    Attributes:
+        new_raw: The raw itself is new or has other bytes; not only what lies beside it.
+    """
 
     id: int
     version: int
     arrival: Arrival
     state: State
     reason: str
+    new_raw: bool = True
 
 
 def record(ledger: Ledger, arrivals: Iterable[Arrival], at_s: float, lane: int) -> list[Recorded]:
@@ -50,7 +56,7 @@ def record(ledger: Ledger, arrivals: Iterable[Arrival], at_s: float, lane: int) 
             row = _latest(db, arrival.capture.raw)
             change = _first(db, arrival, at_s, lane) if row is None else _again(db, row, arrival, at_s, lane)
             if change is not None:
-                recorded.append(change)
+                recorded.append(change if row is None else replace(change, new_raw=_other_raw(row, arrival)))
     return recorded
 
 
@@ -191,6 +197,12 @@ def _difference(before: Files, now: Files) -> str | None:
             return f"{name} joined" if old is None else f"{name} went away"
         return f"{displayable(Path(new[0]).name)} changed"
     return None
+
+
+def _other_raw(row: Row, arrival: Arrival) -> bool:
+    """By path, size and time; permissions that change do not make it another."""
+    before: Files = json.loads(row["files"])
+    return before["raw"][:3] != files_of(arrival)["raw"][:3]
 
 
 def _adds(before: Files, now: Files) -> bool:

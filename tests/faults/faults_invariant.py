@@ -95,6 +95,9 @@ def _outbox_is_whole(studio: Studio, records: list[Record], *, idle: bool) -> No
     if idle:
         there = set(studio.outbox_files()) - studio.foreign
         assert there == set(claimed), (there - set(claimed), set(claimed) - there)
+    latest = studio.outbox / "latest.jpg"
+    if latest not in studio.foreign and studio.seen(latest).exists():
+        _decodes(studio.seen(latest).read_bytes())
 
 
 def _decodes(data: bytes) -> None:

@@ -373,14 +373,14 @@ class Studio:
         return [path for path in self.outbox_files() if path.suffix in (".jpg", ".png", ".tif")]
 
     def outbox_files(self) -> list[Path]:
-        """Every file of the outbox but the logs, by the path that the daemon knows it by."""
+        """Every file of the outbox but the logs and latest.jpg, by the path that the daemon knows it by."""
         root = self.seen(self.outbox)
         found = []
         for folder, folders, names in os.walk(root):
             if Path(folder) == root and "logs" in folders:
                 folders.remove("logs")
             found += [self.outbox / Path(folder, name).relative_to(root) for name in names]
-        return sorted(found)
+        return sorted(path for path in found if path != self.outbox / "latest.jpg")
 
 
 def _sha256(path: Path) -> str:
