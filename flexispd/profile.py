@@ -156,7 +156,7 @@ def load_profile(name_or_path: str | Path) -> Profile:
 
 def load_with_text(name_or_path: str | Path) -> tuple[Profile, str]:
     """As `load_profile`, with the text of its file, from which `parse_profile` makes the same profile again."""
-    if isinstance(name_or_path, Path) or name_or_path.lower().endswith(".toml") or os.sep in name_or_path:
+    if isinstance(name_or_path, Path) or is_path(name_or_path):
         return _read(Path(name_or_path))
     files = profile_files()
     name = profile_name(name_or_path)
@@ -167,6 +167,11 @@ def load_with_text(name_or_path: str | Path) -> tuple[Profile, str]:
             remedy=(f"Did you mean {near[0]}? " if near else "") + f"The profiles here are: {', '.join(files)}.",
         )
     return _read(files[name])
+
+
+def is_path(name: str) -> bool:
+    """Whether somebody who asks for this profile means a file."""
+    return name.lower().endswith(".toml") or os.sep in name
 
 
 def profile_files() -> dict[str, Path]:

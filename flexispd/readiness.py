@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
+
 from flexispd import weights
 from flexispd.config import Config
 from flexispd.errors import ConfigError, WeightsError
 from flexispd.ledger import Ledger, profiles
-from flexispd.profile import Profile, load_with_text
+from flexispd.profile import Profile, is_path, load_with_text
 
 _CONFIGURED = "profile_of_config"
+_CHOSEN = "profile_chosen"
+"""What was asked for: a name, or the absolute path of a file."""
 
 
 def set_profile(ledger: Ledger, config: Config, *, again: bool = False) -> None:
@@ -21,16 +25,21 @@ def set_profile(ledger: Ledger, config: Config, *, again: bool = False) -> None:
     if active is None or ledger.setting(_CONFIGURED) != config.profile:
         name = config.profile
     elif again:
-        name = active.name
+        name = ledger.setting(_CHOSEN, active.name)
     else:
         return
-    choose_profile(ledger, config, *load_with_text(name))
+    choose_profile(ledger, config, name, *load_with_text(name))
 
 
-def choose_profile(ledger: Ledger, config: Config, profile: Profile, text: str) -> None:
-    """Make a profile the active one until another is chosen, or until the configuration names another than now."""
+def choose_profile(ledger: Ledger, config: Config, name: str, profile: Profile, text: str) -> None:
+    """
+    Make a profile the active one until another is chosen, or until the configuration names another than now.
+
+    `name` is what it was asked for by; under it the daemon finds it again when it is told to reload.
+    """
     with ledger.writing():
         profiles.set_active(ledger, profile, text)
+        ledger.set_setting(_CHOSEN, os.path.abspath(name) if is_path(name) else name)  # noqa: PTH100  (links stay)
         ledger.set_setting(_CONFIGURED, config.profile)
 
 

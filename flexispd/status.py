@@ -14,8 +14,8 @@ from flexispd.errors import displayable
 from flexispd.ledger import Ledger, State, profiles, reports
 from flexispd.outbox import MB, Outbox
 
-WARN_FULL_MIN = 24 * 60.0
-"""A forecast of more than a day is no news."""
+TOLD_MIN = 24 * 60.0
+"""A disk that will be full in more than a day is no news."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class Status:
         parts = [f"watching {folders}" + (f", {absent} absent" if absent else ""), f"{self.queued} queued"]
         parts += [self.profile or "no profile", f"{self.per_minute:.0f} pictures/min"]
         parts += [", ".join(worker["device"] or "starting" for worker in self.workers) or "no worker"]
-        if self.full_in_min is not None:
+        if self.full_in_min is not None and self.full_in_min < TOLD_MIN:
             parts.append(f"disk full in about {self.full_in_min:.0f} min at this rate")
         return f"{self.phase}: " + " - ".join(parts)
 
@@ -99,15 +99,7 @@ def describe(
         queued=counts[State.QUEUED],
         per_minute=round(pace.per_minute, 1),
         free_bytes=outbox.free_bytes,
-        full_in_min=_full_in_min(outbox.free_bytes, pace.bytes_per_minute),
+        full_in_min=pace.full_in_min(outbox.free_bytes, outbox.free_min_mb),
         last_error=None if trouble is None else asdict(trouble),
         reconcile=reconcile,
     )
-
-
-def _full_in_min(free_bytes: int | None, bytes_per_minute: float) -> float | None:
-    """Minutes until the outbox is full at this rate; None when that is more than a day."""
-    if free_bytes is None or bytes_per_minute <= 0:
-        return None
-    minutes = free_bytes / bytes_per_minute
-    return round(minutes, 1) if minutes < WARN_FULL_MIN else None

@@ -116,7 +116,7 @@ def set_(
         raise typer.Exit(REFUSED) from error
     ledger = Ledger.create(settings.state)
     try:
-        choose_profile(ledger, settings, profile, text)
+        choose_profile(ledger, settings, name, profile, text)
     finally:
         ledger.close()
     if as_json:

@@ -97,7 +97,7 @@ def read(config: Config, ledger: Ledger, at_s: float) -> dict[str, Any]:
         "done_in_min": round(todo / pace.per_minute, 2) if todo and pace.per_minute else None,
         **file_json("outbox", config.outbox),
         "free_bytes": free_bytes,
-        "full_in_min": _full_in_min(config, free_bytes, pace.bytes_per_minute),
+        "full_in_min": pace.full_in_min(free_bytes, config.output.free_min_mb),
         "paused": ledger.setting("paused"),
         "blocked": live.get("blocked"),
         "inboxes": live.get("inboxes") or [file_json("path", inbox) for inbox in config.inboxes],
@@ -171,13 +171,6 @@ def _room(told: Mapping[str, Any]) -> str:
     soon = full_in_min is not None and full_in_min < SOON_MIN
     full = f", full in about {duration(60 * full_in_min)} at this rate" if soon else ""
     return f": {told['free_bytes'] / 1e9:,.1f} GB free{full}"
-
-
-def _full_in_min(config: Config, free_bytes: int | None, bytes_per_minute: float) -> float | None:
-    """When rendering would pause for want of room; None while nothing is written."""
-    if free_bytes is None or not bytes_per_minute:
-        return None
-    return round(max(free_bytes - config.output.free_min_mb * _MB, 0) / bytes_per_minute, 1)
 
 
 def _free_bytes(folder: Path) -> int | None:

@@ -51,6 +51,12 @@ class Pace:
     bytes_per_minute: float
     frame_s: float | None
 
+    def full_in_min(self, free_bytes: int | None, free_min_mb: int) -> float | None:
+        """Minutes until rendering pauses for want of room; None while nothing is written, or nobody knows the room."""
+        if free_bytes is None or self.bytes_per_minute <= 0:
+            return None
+        return round(max(free_bytes - free_min_mb * (1 << 20), 0) / self.bytes_per_minute, 1)
+
 
 def counts(ledger: Ledger) -> dict[State, int]:
     """Rows of each state, those without any included."""

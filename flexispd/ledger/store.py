@@ -133,9 +133,12 @@ class Ledger:
         self._db.close()
 
     @contextmanager
-    def writing(self) -> Iterator[sqlite3.Connection]:
+    def writing(self, *, durable: bool = True) -> Iterator[sqlite3.Connection]:
         """
-        One transaction, all or nothing, durable at its end. Inside another it is a part of that one.
+        One transaction, all or nothing. Inside another it is a part of that one.
+
+        At its end it outlives the process, and if it is `durable` a power cut as well; one that is not becomes durable
+        with the next that is. What a worker can find out again need not wait for the disk.
 
         LedgerError when SQLite cannot: disk full, locked for long, damaged.
         """
@@ -144,6 +147,7 @@ class Ledger:
             return
         started = time.perf_counter()
         with _translated(self.path):
+            self._db.execute("pragma synchronous = " + ("full" if durable else "normal"))
             self._db.execute("begin immediate")
             try:
                 yield self._db
@@ -191,8 +195,6 @@ def _connect(path: Path, address: Path | str) -> sqlite3.Connection:
     with _translated(path):
         connection = sqlite3.connect(address, timeout=BUSY_S, isolation_level=None, uri=isinstance(address, str))
         connection.row_factory = sqlite3.Row
-        # FULL: a transaction that has ended outlives a power cut. The default of a write-ahead log would not.
-        connection.execute("pragma synchronous = full")
         return connection
 
 

@@ -37,7 +37,7 @@ def claim(ledger: Ledger, at_s: float, *, idle: bool) -> Record | None:
     The newest goes first while it is young, then the others in the order in which they arrived. One that was there when
     a worker died is given to an `idle` worker only, and before all others; a busy one gets nothing until then.
     """
-    with ledger.writing() as db:
+    with ledger.writing(durable=False) as db:
         suspect = _end(db, "min", suspect=1)
         if suspect is not None and not idle:
             return None
@@ -81,7 +81,7 @@ def recognise(ledger: Ledger, id_: int, raw_sha256: str, content_sha256: str, at
     Then the row is closed: as a duplicate, or, when the same file was only touched, by going up in the older one.
     Otherwise it is the capture's current version from now on. Versions that were asked for are never duplicates.
     """
-    with ledger.writing() as db:
+    with ledger.writing(durable=False) as db:
         row = db.execute("select * from capture where id = ?", (id_,)).fetchone()
         if row["content_sha256"] not in (None, content_sha256):
             free_twins(db, id_, at_s)
@@ -137,7 +137,7 @@ def name(ledger: Ledger, id_: int, candidates: Iterable[PurePath], *, another: b
 
     `another`: what it has is taken by somebody's file, so the next candidate after it. CaptureError when none is left.
     """
-    with ledger.writing() as db:
+    with ledger.writing(durable=False) as db:
         row = db.execute("select target, target_key from capture where id = ?", (id_,)).fetchone()
         if row["target"] is not None and not another:
             return PurePath(os.fsdecode(row["target"]))
@@ -168,7 +168,7 @@ def _take_name(db: Connection, id_: int, candidate: PurePath, key: bytes) -> boo
 
 def describe(ledger: Ledger, id_: int, taken_at: str | None, camera: str | None) -> None:
     """Remember what the file says of itself, as far as names need it."""
-    with ledger.writing() as db:
+    with ledger.writing(durable=False) as db:
         db.execute("update capture set taken_at = ?, camera = ? where id = ?", (taken_at, camera, id_))
 
 
