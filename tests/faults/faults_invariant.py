@@ -92,6 +92,9 @@ def _outbox_is_whole(studio: Studio, records: list[Record], *, idle: bool) -> No
             _decodes(data)
             claimed.append(receipt_path.with_name(name))
     assert max(Counter(claimed).values(), default=1) == 1, Counter(claimed).most_common(3)
+    latest = studio.seen(studio.latest)
+    if latest.exists():
+        _decodes(latest.read_bytes())
     if idle:
         there = set(studio.outbox_files()) - studio.foreign
         assert there == set(claimed), (there - set(claimed), set(claimed) - there)

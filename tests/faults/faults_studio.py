@@ -70,6 +70,7 @@ class Studio:
     One inbox, one outbox, one daemon.
 
     Attributes:
+        latest: The copy of the newest picture, for a viewer.
         originals: What lies in the inbox, as it has to stay.
         raws: Those of them that are captures and have to be in the ledger.
         foreign: Files in the outbox that are somebody else's.
@@ -83,6 +84,7 @@ class Studio:
         self.root = root
         self.inbox, self.outbox, self.state = folder / "inbox", folder / "outbox", folder / "state"
         self.config_path = folder / "config.toml"
+        self.latest = self.outbox / "latest.jpg"
         self.stdout_path = folder / "daemon.log"
         self.stderr_path = folder / "daemon.err"
         self.settings: dict[str, Any] = {
