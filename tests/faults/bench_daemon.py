@@ -101,7 +101,7 @@ def idle() -> None:
     """Processor time of daemon and worker while nothing happens."""
     with studio() as made:
         made.start()
-        assert made.cli("pause").returncode == 0
+        made.pause()
         create(made.inbox / "archive", IDLE_FILES)
         wait_for(lambda: rows(made) == IDLE_FILES, 300, "all are known")
         time.sleep(5)

@@ -231,6 +231,13 @@ class Studio:
             cwd=self.folder,
         )
 
+    def pause(self) -> None:
+        """`flexispd pause`, and the daemon has seen it."""
+        before = len(self.events("service.paused"))
+        done = self.cli("pause")
+        assert done.returncode == 0, done.stderr
+        wait_for(lambda: len(self.events("service.paused")) > before, 10, "the daemon pauses")
+
     def once(self, deadline_s: float = 120.0) -> subprocess.CompletedProcess[str]:
         """`run --once`: everything that can be done is done, then the process ends."""
         if not self.config_path.exists():

@@ -35,7 +35,7 @@ def test_scenario_26_a_file_that_vanishes_is_recorded_so_and_leaves_nothing(stud
     early = studio.drop("vanish/early.dng", raw_bytes(2600))
     studio.remove(early)
     studio.raws.discard(early)
-    assert studio.cli("pause").returncode == 0
+    studio.pause()
     queued = studio.drop("vanish/queued.dng", raw_bytes(2601))
     studio.wait_state(queued, State.QUEUED)
     studio.remove(queued)
@@ -189,7 +189,7 @@ def test_scenario_28_a_duplicate_takes_its_twins_place_when_that_vanishes_before
     """
     Whichever of two equal files stays, its picture exists in the end.
     """
-    assert studio.cli("pause").returncode == 0
+    studio.pause()
     data = raw_bytes(2850)
     first, second = studio.drop("either/a.dng", data), studio.drop("either/b.dng", data)
     studio.wait_state(first, State.QUEUED)

@@ -28,7 +28,7 @@ def test_scenario_31_a_profile_that_is_set_while_fifty_are_queued_counts_from_th
     Frames that were recorded before the change carry the old look, those after it the new one.
     """
     studio.start()
-    assert studio.cli("pause").returncode == 0
+    studio.pause()
     before = [studio.drop(f"before{number:02}.dng", raw_bytes(3100 + number)) for number in range(25)]
     for path in before:
         studio.wait_state(path, State.QUEUED)

@@ -51,7 +51,7 @@ def test_scenario_12_an_inbox_that_is_unmounted_is_absent_and_not_empty(inside: 
     first = inside.drop("first.dng", raw_bytes(120))
     inside.start()
     inside.wait_state(first, State.DONE)
-    assert inside.cli("pause").returncode == 0
+    inside.pause()
     queued = inside.drop("queued.dng", raw_bytes(121))
     inside.wait_state(queued, State.QUEUED)
 
