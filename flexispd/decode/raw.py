@@ -74,14 +74,24 @@ def preview(data: bytes, name: str) -> Preview | None:
     try:
         with rawpy.RawPy() as raw:
             raw.open_buffer(io.BytesIO(data))
-            found = raw.extract_thumb()
-            sizes = raw.sizes
+            found, sizes = raw.extract_thumb().data, raw.sizes
+            content = _as_embedded(found) if isinstance(found, bytes) else found
+            if isinstance(content, bytes) and content[2:] not in data:
+                return None  # cut short: LibRaw fills up what is missing with whatever its memory holds
             orientation = _ORIENTATION_OF_FLIP.get(sizes.flip, 1)
-            return Preview(found.data, orientation, wide=sizes.raw_width >= sizes.raw_height)
+            return Preview(content, orientation, wide=sizes.raw_width >= sizes.raw_height)
     except (rawpy.LibRawNoThumbnailError, rawpy.LibRawUnsupportedThumbnailError):
         return None
     except (rawpy.LibRawError, rawpy.NotSupportedError, MemoryError) as error:
         _translate(error, name)
+
+
+def _as_embedded(jpeg: bytes) -> bytes:
+    """Without the EXIF block that LibRaw puts in front of a JPEG that does not begin with one."""
+    end = 4 + int.from_bytes(jpeg[4:6])
+    if jpeg[2:4] == b"\xff\xe1" and b"\0dcraw v" in jpeg[4:end]:
+        return jpeg[:2] + jpeg[end:]
+    return jpeg
 
 
 def decode(data: bytes, name: str) -> RawFrame:

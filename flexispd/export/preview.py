@@ -24,11 +24,14 @@ TURNED_EDGE_PX = 3000
 
 QUALITY = 90
 
+UNWRITTEN_BYTES = 16
+"""So many zeros at the end, where the picture has not ended: the file was reserved and is not written yet."""
+
 
 def checked_jpeg(data: bytes) -> bytes:
     """The same bytes. ValueError, OSError or whatever Pillow raises, if they are no JPEG that can be decoded."""
     picture = _opened(data)
-    picture.draft("RGB", (picture.width // 8, picture.height // 8))
+    picture.draft("RGB", _scaled(picture, 1 / 8))
     picture.load()
     return data
 
@@ -46,8 +49,7 @@ def upright_jpeg(data: bytes, orientation: int, *, wide: bool) -> bytes:
     turned_already = orientation >= 5 and wide != (picture.width >= picture.height)
     if orientation == 1 or own is not None or turned_already:
         return checked_jpeg(data)
-    scale = min(1.0, TURNED_EDGE_PX / max(picture.size))
-    picture.draft("RGB", (round(scale * picture.width), round(scale * picture.height)))
+    picture.draft("RGB", _scaled(picture, min(1.0, TURNED_EDGE_PX / max(picture.size))))
     profile = picture.info.get("icc_profile")
     return jpeg_of(np.asarray(picture.convert("RGB")), orientation, profile)
 
@@ -59,10 +61,18 @@ def jpeg_of(pixels: Pixels, orientation: int, profile: bytes | None = None) -> b
     return file.getvalue()
 
 
+def _scaled(picture: JpegImageFile, scale: float) -> tuple[int, int]:
+    """Width and height; never 0."""
+    return max(1, round(scale * picture.width)), max(1, round(scale * picture.height))
+
+
 def _opened(data: bytes) -> JpegImageFile:
     """A JPEG of which only the header was read; no other format is tried."""
     if len(data) > BYTES_MAX:
         raise ValueError(f"the preview has {len(data) // 1_000_000} MB")
+    written = data.rstrip(b"\0")
+    if len(data) - len(written) > UNWRITTEN_BYTES and not written.endswith(b"\xff\xd9"):
+        raise ValueError("the end of the preview is missing")
     picture = JpegImageFile(io.BytesIO(data))
     if picture.width * picture.height > PIXELS_MAX:
         raise ValueError(f"the preview says that it has {picture.width}x{picture.height} pixels")
