@@ -173,7 +173,8 @@ def test_a_file_that_comes_at_the_last_moment_is_left_alone(screen):
     """
     for there in (False, True):
         screen.wish(screen.capture(companion=jpeg(1)))
-        assert isinstance(message := screen.hear(), Showable)
+        message = screen.hear()
+        assert isinstance(message, Showable)
         screen.target.write_bytes(b"somebody's, %d" % there)
         screen.showing.take(Permit(message.number, granted=True))
 

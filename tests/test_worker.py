@@ -51,7 +51,7 @@ class Worker:
     def __init__(self, profile: Profile, target: Callable[..., None] = serve, **options: Any) -> None:
         context = multiprocessing.get_context("spawn")
         self.pipe, theirs = context.Pipe()
-        settings = {"device": "cpu", "threads": 1, "queue_bytes": 1 << 20, "log_level": "info", **options}
+        settings = {"device": "cpu", "threads": 1, "queue_bytes": 1 << 20, **options}
         self.process = context.Process(target=target, args=(theirs, WorkerOptions(profile=profile, **settings)))
         self.process.start()
         theirs.close()

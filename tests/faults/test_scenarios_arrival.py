@@ -14,11 +14,14 @@ import pytest
 from faults_invariant import assert_invariant
 from faults_raws import cut, raw_bytes, write_slowly, zero_tail
 from faults_studio import Studio, wait_for
+from preview_making import jpeg
 
 from flexispd.ledger import Ledger, Record, State
 
 QUIET_S = 0.8
 INCOMPLETE_S = 4.0
+SHOWN_S = 1.5
+"""A capture is on the screen so soon after it was recorded, however busy this machine is with other things."""
 
 
 @pytest.fixture(scope="module")
@@ -170,14 +173,18 @@ def test_scenario_06_a_card_tree_is_moved_in_and_grows_later(studio: Studio, tmp
 def test_scenario_08_in_a_burst_of_raw_and_jpeg_the_newest_is_always_next(studio: Studio) -> None:
     """
     20 frames a second: whenever a worker takes a frame it is the newest that is known; the numbers are in the order
-    of arrival; a companion JPEG belongs to its raw and is no capture.
+    of arrival; a companion JPEG belongs to its raw and is no capture; latest.jpg shows the newest all the time.
     """
     studio.wait_idle()
     frames = []
-    for number in range(60):
-        frames.append(studio.drop(f"burst/IMG_{number:04}.dng", raw_bytes(800 + number)))
-        studio.drop(f"burst/IMG_{number:04}.JPG", b"\xff\xd8 a camera's preview", raw=False)
+    shown: list[tuple[float, bytes]] = []
+    latest = studio.outbox / "latest.jpg"
+    for number in range(100):
+        if number < 60:
+            frames.append(studio.drop(f"burst/IMG_{number:04}.dng", raw_bytes(800 + number)))
+            studio.drop(f"burst/IMG_{number:04}.JPG", jpeg(number), raw=False)
         time.sleep(1 / 20)
+        shown.append((time.time(), latest.read_bytes() if latest.exists() else b""))
 
     studio.wait_idle(120)
 
@@ -192,7 +199,20 @@ def test_scenario_08_in_a_burst_of_raw_and_jpeg_the_newest_is_always_next(studio
     with studio.ledger() as ledger:
         assert ledger is not None
         assert_newest_first(ledger, {record.id for record in records})
+    assert_newest_shown(studio, records, shown)
     assert_invariant(studio, rerun=False)
+
+
+def assert_newest_shown(studio: Studio, records: list[Record], shown: list[tuple[float, bytes]]) -> None:
+    """Each look at latest.jpg found the newest capture of a moment ago or a newer one; in the end it is its picture."""
+    pictures = [(studio.outbox / f"{record.target}.jpg").read_bytes() for record in records]
+    numbers = {jpeg(number): number for number in range(len(records))} | {data: n for n, data in enumerate(pictures)}
+    seen = [(at_s, numbers.get(data, -1)) for at_s, data in shown]
+    assert [number for _, number in seen] == sorted(number for _, number in seen)
+    for at_s, number in seen:
+        known = [n for n, record in enumerate(records) if record.arrived_s <= at_s - SHOWN_S]
+        assert number >= max(known, default=-1), seen
+    wait_for(lambda: (studio.outbox / "latest.jpg").read_bytes() == pictures[-1], 10, "the last picture is shown")
 
 
 def assert_newest_first(ledger: Ledger, ids: set[int]) -> None:
