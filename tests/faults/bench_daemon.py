@@ -72,7 +72,8 @@ def drain() -> None:
         made.environment = {"PYTHONPATH": str(Path(__file__).parent / "inject"), "FLEXISPD_TEST_INJECT": "ledger-time"}
         made.start()
         started = time.monotonic()
-        wait_for(lambda: counted(made, State.DONE) == CAPTURES, 1200, "all are done")
+        while counted(made, State.DONE) < CAPTURES:
+            time.sleep(2)  # rarely, because whoever reads the ledger keeps its log from being tidied up
         seconds = time.monotonic() - started
         show(f"{CAPTURES} captures of 64 x 64 px", f"{seconds:.1f} s, {1000 * seconds / CAPTURES:.1f} ms each")
         show("supervisor's memory, peak", f"{memory_mb(made):.0f} MB")
