@@ -10,7 +10,7 @@ from flexispd.config import parse_config
 from flexispd.dispatch import Dispatcher
 from flexispd.jobs import Finished, Hashed, Job, OutputWritten, Permit, Show, Showable, Shown
 from flexispd.latest import OURS_MAX, SETTING
-from flexispd.ledger import arrivals, work
+from flexispd.ledger import Record, arrivals, work
 
 
 class Viewer(Bench):
@@ -55,6 +55,12 @@ class Viewer(Bench):
     def ours(self) -> list[str]:
         found: list[str] = self.ledger.setting(SETTING)
         return found
+
+    def record(self, id_: int) -> Record:
+        """One row."""
+        record = work.get(self.ledger, id_)
+        assert record is not None
+        return record
 
     def restart(self) -> None:
         """Another daemon with the same ledger; the worker stays, for it is not the point."""
@@ -170,7 +176,7 @@ def test_a_sidecar_that_joins_an_older_capture_makes_it_no_newer(viewer):
     viewer.shows()
     viewer.observe([("a.nef", 1)], sidecar=".xmp")
 
-    assert work.get(viewer.ledger, 3).version == 2
+    assert viewer.record(3).version == 2
     assert viewer.shows() == []
 
 
@@ -271,7 +277,7 @@ def test_a_worker_that_dies_over_a_preview_takes_nobody_down(viewer):
     assert seen(viewer.shows()) == [("a.nef", None)]
     viewer.die()
 
-    record = work.get(viewer.ledger, 1)
+    record = viewer.record(1)
     assert (record.failures, record.suspect) == (0, True)
     assert not viewer.dispatch.latest._wanted
 
@@ -285,7 +291,7 @@ def test_a_worker_that_has_shown_it_is_blamed_as_before(viewer):
     viewer.say(Shown(1, Path("/in/a.nef"), None))
     viewer.die()
 
-    assert work.get(viewer.ledger, 1).failures == 1
+    assert viewer.record(1).failures == 1
 
 
 def test_a_wish_waits_until_there_is_a_worker(viewer):

@@ -50,7 +50,8 @@ def test_a_real_raw_has_a_bitmap(shared_data):
 
     assert found is not None
     assert not isinstance(found.content, bytes)
-    assert (found.content.shape, found.content.dtype) == ((64, 96, 3), "uint8")
+    assert found.content.shape == (64, 96, 3)
+    assert found.content.dtype.name == "uint8"
 
 
 @pytest.mark.parametrize(
