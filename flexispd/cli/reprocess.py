@@ -53,15 +53,14 @@ def reprocess(
         announced = f"{counted(len(ids), 'capture')}{about}"
         if not as_json:
             typer.echo(announced)
-        do = bool(ids) and not dry_run
+        do, queued = bool(ids) and not dry_run, 0
         if do and not yes and sys.stdin.isatty() and not typer.confirm(f"Render {announced} again?", err=True):
             do = False
         if do:
             with ledger.writing():
                 if chosen is not None:
                     profiles.keep(ledger, *chosen)
-                requests.reprocess(ledger, ids, chosen[0].sha256 if chosen else None, now_s)
-    queued = len(ids) if do else 0
+                queued = requests.reprocess(ledger, ids, chosen[0].sha256 if chosen else None, now_s)
     if as_json:
         print_json({"captures": len(ids), "about_s": effort_s, "queued": queued, "ids": ids})
     elif ids and not dry_run:

@@ -10,6 +10,7 @@ from flexispd.ledger.arrivals import BACKLOG, insert
 from flexispd.ledger.captures import SELECT, Record, State, move, note, record_of
 from flexispd.ledger.store import Ledger, path_bytes
 
+_NEWEST = "version = (select max(other.version) from capture as other where other.path = capture.path)"
 _AGAIN = (State.QUARANTINED, State.WAITING, State.VANISHED)
 
 
@@ -33,23 +34,27 @@ def retry(ledger: Ledger, ids: Iterable[int] | None, at_s: float) -> list[Record
 
 def reprocessable(ledger: Ledger, since_s: float | None = None) -> list[int]:
     """The current version of every capture that has a picture, rendered since a time if one is given, by id."""
-    newest = "version = (select max(other.version) from capture as other where other.path = capture.path)"
     rows = ledger.rows(
-        f"select id from capture where state = 'done' and changed_s >= ? and {newest} order by id", since_s or 0.0
+        f"select id from capture where state = 'done' and changed_s >= ? and {_NEWEST} order by id", since_s or 0.0
     )
     return [row["id"] for row in rows]
 
 
 def reprocess(ledger: Ledger, ids: Iterable[int], profile_sha256: str | None, at_s: float) -> int:
     """
-    A new version of each, behind everything else that is queued; returns how many.
+    A new version of each, behind everything else that is queued; returns how many. What got a newer version since it
+    was found `reprocessable` is passed over.
 
     The profile is a snapshot that the ledger keeps, or None for the one that each was rendered with.
     """
     count = 0
     with ledger.writing() as db:
         for rendered in ids:
-            row = db.execute("select * from capture where id = ?", (rendered,)).fetchone()
+            row = db.execute(
+                f"select * from capture where id = ? and state = 'done' and {_NEWEST}", (rendered,)
+            ).fetchone()
+            if row is None:
+                continue
             columns = {name: row[name] for name in ("inbox", "path", "shot", "files", "taken_at", "camera")}
             reason = "asked for again" if profile_sha256 is None else "asked for under another profile"
             id_ = insert(

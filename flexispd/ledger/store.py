@@ -56,6 +56,7 @@ create table capture (
 create index capture_by_state on capture (state, suspect, lane, id);
 create index capture_by_shot on capture (shot);
 create index capture_by_content on capture (content_sha256);
+create index capture_by_twin on capture (twin) where twin is not null;
 create index capture_by_due on capture (due_s) where state = 'waiting';
 create index capture_by_cause on capture (cause) where state = 'waiting';
 create index capture_by_change on capture (state, changed_s);

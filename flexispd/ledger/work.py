@@ -259,6 +259,8 @@ def release(ledger: Ledger, cause: Cause, at_s: float, reason: str, inbox: Path 
     rows = ledger.rows(found, *values)
     if rows:
         with ledger.writing() as db:
+            # What it waited for was no fault of the capture's, so its patience begins anew.
+            db.executemany("update capture set doubt_since_s = null where id = ?", [(row["id"],) for row in rows])
             move(db, [row["id"] for row in rows], State.QUEUED, reason, at_s)
     return len(rows)
 

@@ -99,6 +99,18 @@ def test_a_file_that_changes_while_it_is_to_be_reprocessed_is_one_version(ledger
     assert claimed(ledger).profile == "warm"
 
 
+def test_what_got_a_newer_version_while_somebody_thought_about_it_is_not_reprocessed(ledger: Ledger) -> None:
+    """
+    Between the list and the answer to "Render them again?" minutes may pass; the others are queued all the same.
+    """
+    record_one(ledger, arrival("a.nef"))
+    render_one(ledger, content="a")
+    found = [*requests.reprocessable(ledger), 4711]
+    record_one(ledger, arrival("a.nef", changed=9))
+
+    assert requests.reprocess(ledger, found, None, 5.0) == 0
+
+
 def test_submitted_files_are_handed_over_once_each(ledger: Ledger) -> None:
     """
     In any order, however often they were submitted.

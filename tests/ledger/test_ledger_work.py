@@ -385,3 +385,25 @@ def test_what_was_found_finished_is_said_to_be(ledger: Ledger) -> None:
     work.finish(ledger, found, OUTBOX, 1.0)
 
     assert reports.history(ledger, record.id)[-1].reason == "found finished"
+
+
+def test_patience_begins_anew_when_the_volume_is_back(ledger: Ledger) -> None:
+    """
+    A night without its card is no reason to take the first failure of a capture afterwards for the last.
+    """
+    record_one(ledger, arrival("a.nef"))
+    row = claimed(ledger)
+    work.wait(ledger, row.id, "volume", "the inbox is not there", 0.0)
+    assert work.release(ledger, "volume", 50_000.0, "the inbox is there", INBOX) == 1
+
+    record = work.get(ledger, row.id)
+    assert record is not None
+    assert record.doubt_since_s is None
+
+
+def test_whoever_is_freed_with_a_row_is_found_without_looking_at_all_rows(ledger: Ledger) -> None:
+    """
+    Sixty thousand files whose times were touched would else cost sixty thousand looks at sixty thousand rows.
+    """
+    (plan,) = ledger.rows("explain query plan update capture set twin = 1 where twin = 2")
+    assert "capture_by_twin" in plan["detail"]
