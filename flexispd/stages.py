@@ -174,8 +174,11 @@ class Stages:
         elif isinstance(message, Job):
             task = self._tasks[message.id] = _Task(message)
             self._given.put(task)
-        elif (asking := self._tasks.get(message.job)) is not None:
-            asking.answers.put(message)
+        else:
+            # What is dropped is forgotten here and at once: the same capture may be the next that is given.
+            asking = (self._tasks.pop if isinstance(message, Drop) else self._tasks.get)(message.job, None)
+            if asking is not None:
+                asking.answers.put(message)
 
     # The loops keep no frame in a variable of their own: it would be held until the next one comes.
 
@@ -294,7 +297,7 @@ class Stages:
         try:
             yield
         except _DroppedError:
-            del self._tasks[task.job.id]
+            pass
         except Exception as error:
             del self._tasks[task.job.id]
             failed = _failure(task, error)
