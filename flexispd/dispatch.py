@@ -10,13 +10,13 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
 
 from flexispd.config import Config
 from flexispd.errors import ConfigError, displayable
 from flexispd.export.names import candidates, needs_shot
+from flexispd.failures import Failures
 from flexispd.jobs import (
     Failed,
     Finished,
@@ -37,18 +37,6 @@ from flexispd.outbox import MB, Outbox
 from flexispd.profile import Profile
 from flexispd.workers import RESTART_S, START_S_MAX, Worker, start_worker
 
-AGAIN_S = (2.0, 300.0)
-"""Least and most time before a file that could not be read, or is not whole, is tried again; it doubles between."""
-
-
-@dataclass(frozen=True, slots=True)
-class Trouble:
-    """The last thing that went wrong, for `status`."""
-
-    at_s: float
-    event: str
-    problem: str
-
 
 class Dispatcher:
     """
@@ -57,8 +45,7 @@ class Dispatcher:
     Attributes:
         workers: Alive, or dead and not yet dealt with.
         problem: Why no worker can work: the device is absent, the weights are not right. None when one can.
-        trouble: What went wrong last.
-        quarantined: How many captures this daemon has put aside.
+        failures: What is done about captures that could not be rendered.
         latest: The newest capture, for a viewer.
     """
 
@@ -66,11 +53,9 @@ class Dispatcher:
         self.config = config
         self.workers: list[Worker] = []
         self.problem: str | None = None
-        self.trouble: Trouble | None = None
-        self.quarantined = 0
         self._ledger = ledger
         self._outbox = outbox
-        self._present = present  # whether an inbox's volume is there
+        self.failures = Failures(config, ledger, outbox, present)
         self._said: deque[tuple[Worker, Any]] = deque()
         self._looks: dict[str, Profile] = {}
         self._devices: tuple[str, ...] = (config.worker.device,)
@@ -114,7 +99,7 @@ class Dispatcher:
     def replace_all(self, config: Config) -> None:
         """From now on, other settings; workers that run under the old ones finish what they hold."""
         changed = self.config.worker != config.worker
-        self.config = self.latest.config = config
+        self.config = self.latest.config = self.failures.config = config
         if changed:
             self._devices, self._start_due_s, self._failed_starts = (config.worker.device,), 0.0, 0
             for worker in self.workers:
@@ -137,6 +122,12 @@ class Dispatcher:
             worker.tasks.clear()
         self.workers.clear()
 
+    def kill_all(self) -> None:
+        """End all workers at once, and nothing else."""
+        for worker in self.workers:
+            worker.kill("the daemon ended")
+            worker.process.join()
+
     def look(self, sha256: str) -> Profile:
         """The profile that a capture was stamped with."""
         if sha256 not in self._looks:
@@ -154,25 +145,32 @@ class Dispatcher:
                 active = profiles.active(self._ledger)
                 assert active is not None  # the supervisor sets one before anything else
                 options = WorkerOptions(device, active, params.threads, params.queue_mb * MB)
-                self.workers.append(start_worker(options, now_s))
+                try:
+                    self.workers.append(start_worker(options, now_s))
+                except OSError as error:  # no memory, no processes or no files left
+                    self._not_started(f"A worker cannot be started: {os.strerror(error.errno or 0)}.", now_s)
+                    return
                 log.info("worker.started", device=device, pid=self.workers[-1].process.pid)
 
     def _hand_out(self, at_s: float) -> None:
         for worker in self.workers:
             while worker.has_room:
-                record = work.claim(self._ledger, at_s, idle=not worker.tasks)
+                with self._ledger.writing():  # or it would count as running, and nobody had it
+                    record = work.claim(self._ledger, at_s, idle=not worker.tasks)
+                    job = None if record is None else self._job(record, at_s)
                 if record is None:
                     break
-                self._give(worker, record, at_s)
+                if job is not None:
+                    worker.give(job, alone=record.suspect)
 
-    def _give(self, worker: Worker, record: Record, at_s: float) -> None:
+    def _job(self, record: Record, at_s: float) -> Job | None:
+        """What a worker is told of a capture; None when nobody can render it."""
         try:
             profile = self.look(record.profile_sha256)
         except ConfigError as error:  # a snapshot of another version of flexispd
-            self._put_aside(record, f"{error.problem} {error.remedy}", at_s)
-            return
-        job = Job(record.id, record.capture, profile, self._absolute(record.target))
-        worker.give(job, alone=record.suspect)
+            self.failures.put_aside(record, f"{error.problem} {error.remedy}", at_s)
+            return None
+        return Job(record.id, record.capture, profile, self._absolute(record.target))
 
     def _absolute(self, target: PurePath | None) -> Path | None:
         return None if target is None else self.config.outbox / target
@@ -269,69 +267,8 @@ class Dispatcher:
         """Each kind of failure has its own remedy; the ledger knows it before the worker's list does."""
         record = work.get(self._ledger, message.job)
         if record is not None and record.state is State.RUNNING:
-            self._fail(worker, record, message, now_s, at_s)
+            self.failures.answer(worker, record, message, now_s, at_s)
         worker.tasks.pop(message.job, None)
-
-    def _fail(self, worker: Worker, record: Record, message: Failed, now_s: float, at_s: float) -> None:
-        reason = f"{message.problem} {message.remedy}"
-        shown = displayable(record.capture.raw)
-        if not self._present(record.inbox) and message.kind in ("vanished", "transient", "incomplete"):
-            work.wait(self._ledger, record.id, "volume", "the inbox is not there", at_s)
-            return
-        match message.kind:
-            case "vanished":
-                work.vanished(self._ledger, record.id, at_s)
-                log.warning("capture.vanished", capture=shown)
-            case "blocked":
-                self._try_again(record, "outbox", reason, at_s)  # sooner, if it is the outbox that was the matter
-                self._outbox.blocked(reason, now_s)
-                self._troubled("outbox.blocked", reason, at_s)
-            case "transient":
-                self._try_again(record, "file access", reason, at_s)
-            case "incomplete":
-                since_s = record.doubt_since_s or at_s
-                if at_s - since_s >= self.config.arrival.incomplete_s:
-                    self._put_aside(record, reason, at_s)
-                else:
-                    self._try_again(record, "whole file", reason, at_s)
-            case "unsupported" | "setup":
-                self._put_aside(record, reason, at_s)
-            case "device":
-                self._blame(record, reason, at_s)
-                worker.kill(f"the device failed: {message.problem}", record.id)
-            case "bug":
-                log.error("worker.bug", capture=shown, problem=message.problem, traceback=message.details)
-                self._blame(record, reason, at_s)
-
-    def _try_again(self, record: Record, cause: work.Cause, reason: str, at_s: float) -> None:
-        """Later, and more and more rarely, but at the latest when it is time to warn."""
-        since_s = record.doubt_since_s or at_s
-        age_s, warn_s = at_s - since_s, self.config.arrival.incomplete_s
-        due_s = at_s + min(max(age_s, AGAIN_S[0]), AGAIN_S[1])
-        if age_s < warn_s:
-            due_s = min(due_s, since_s + warn_s)
-        work.wait(self._ledger, record.id, cause, reason, at_s, due_s)
-        tell = log.warning if age_s >= warn_s else log.info
-        tell("capture.waiting", capture=displayable(record.capture.raw), cause=cause, reason=reason)
-
-    def _put_aside(self, record: Record, reason: str, at_s: float) -> None:
-        work.quarantine(self._ledger, record.id, reason, at_s)
-        self._quarantined(record, reason, at_s)
-
-    def _blame(self, record: Record, reason: str, at_s: float) -> None:
-        state = work.blame(self._ledger, record.id, reason, at_s, self.config.worker.failures_max)
-        if state is State.QUARANTINED:
-            self._quarantined(record, reason, at_s)
-        else:
-            log.warning("capture.failed", capture=displayable(record.capture.raw), reason=reason)
-
-    def _quarantined(self, record: Record, reason: str, at_s: float) -> None:
-        self.quarantined += 1
-        log.warning("capture.quarantined", capture=displayable(record.capture.raw), reason=reason)
-        self._troubled("capture.quarantined", reason, at_s)
-
-    def _troubled(self, event: str, problem: str, at_s: float) -> None:
-        self.trouble = Trouble(at_s, event, problem)
 
     # How workers fare.
 
@@ -368,7 +305,7 @@ class Dispatcher:
                 if record is None or record.state is not State.RUNNING:
                     continue
                 if id_ == culprit:
-                    self._blame(record, reason, at_s)
+                    self.failures.blame(record, reason, at_s)
                 else:  # when nobody knows whose fault it was, each is tried alone
                     work.put_back(self._ledger, [id_], reason, at_s, suspect=culprit is None)
         for task in worker.tasks.values():
@@ -382,12 +319,18 @@ class Dispatcher:
             return
         log.warning("worker.lost", device=worker.options.device, reason=reason)
         if worker.unready is not None:
-            self.problem = f"{worker.unready.problem} {worker.unready.remedy}"
-            self._troubled("worker.unready", self.problem, at_s)
+            reason = f"{worker.unready.problem} {worker.unready.remedy}"
+            self.failures.troubled("worker.unready", reason, at_s)
             log.error("worker.unready", problem=worker.unready.problem, remedy=worker.unready.remedy)
         if worker.device is None:
-            self._failed_starts += 1
+            self._not_started(reason, now_s)
+        else:
+            self._start_due_s = now_s + RESTART_S[min(self._failed_starts, len(RESTART_S) - 1)]
+
+    def _not_started(self, reason: str, now_s: float) -> None:
+        self._failed_starts += 1
         self._start_due_s = now_s + RESTART_S[min(self._failed_starts, len(RESTART_S) - 1)]
+        self.problem = None if self.ready else reason  # another device may do
 
 
 def _three_quarters() -> int:

@@ -50,7 +50,7 @@ class Outbox:
 
     Attributes:
         problem: Why nothing is written now, or None. Begins with a sentence, because nobody has looked yet.
-        since_s: When that began or ended, on the monotonic clock; None before the first answer.
+        known: Whether anybody has looked, or waited for the answer in vain.
         free_min_mb: What is to be left free.
         recovered: Set when the outbox itself is found well after it was not; whoever acts on it clears it. A picture
             that could not be written while the outbox was well has a trouble of its own, such as one folder's rights.
@@ -59,7 +59,7 @@ class Outbox:
     def __init__(self, folder: Path, free_min_mb: int, mount: Path | None, wake: Callable[[], None]) -> None:
         self.folder = folder
         self.problem: str | None = "The outbox is being looked at."
-        self.since_s: float | None = None
+        self.known = False
         self.free_bytes: int | None = None
         self.mount = mount
         self.free_min_mb = free_min_mb
@@ -84,15 +84,13 @@ class Outbox:
             self._work.put(self._ask)
         elif self._asked_s is not None and now_s - self._asked_s > ANSWER_S_MAX:
             self.problem = f"{displayable(self.folder)} does not answer. Check its disk or its network."
-        if (before is None) != (self.problem is None):
-            self.since_s = now_s
+        self.known |= before != self.problem
         return before != self.problem
 
     def blocked(self, problem: str, now_s: float) -> None:
         """A worker could not write there."""
         if self.problem is None:
             self._setbacks += 1
-            self.since_s = now_s
         self.problem = problem
         wait_s = BLOCKED_CHECK_S[min(self._setbacks, len(BLOCKED_CHECK_S)) - 1]
         self._due_s = now_s + wait_s

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from flexispd.capture.inbox import Step
-from flexispd.dispatch import Dispatcher, Trouble
+from flexispd.dispatch import Dispatcher
 from flexispd.errors import displayable
+from flexispd.failures import Trouble
 from flexispd.ledger import Ledger, State, profiles, reports
 from flexispd.outbox import MB, Outbox
 
@@ -71,7 +72,7 @@ def describe(
     """The status as of now. LedgerError when the ledger does not answer."""
     counts = reports.counts(ledger)
     pace = reports.pace(ledger, at_s)
-    active = profiles.active(ledger)
+    active = profiles.active_name(ledger)
     if phase == "working":
         busy = dispatch.in_flight or counts[State.QUEUED] or any(step.settling for step in steps.values())
         phase = "blocked" if problem else "paused" if paused else "working" if busy else "idle"
@@ -79,7 +80,7 @@ def describe(
         at_s=at_s,
         pid=os.getpid(),
         phase=phase,
-        profile=active.name if active else None,
+        profile=active[0] if active else None,
         inboxes=[
             {"path": displayable(root), "mode": step.mode, "absent": step.absent, "settling": step.settling}
             for root, step in steps.items()

@@ -15,15 +15,16 @@ from __future__ import annotations
 
 import os
 import time
-from collections import deque
 from contextlib import suppress
 from multiprocessing.connection import wait
 from pathlib import Path
 
 from flexispd.capture.inbox import Inbox, Step
 from flexispd.config import Config, load_config
-from flexispd.dispatch import Dispatcher, Trouble
+from flexispd.dispatch import Dispatcher
 from flexispd.errors import ConfigError, FlexispError, displayable
+from flexispd.failures import Trouble
+from flexispd.intake import Intake
 from flexispd.ledger import Ledger, LedgerError, State, arrivals, reports, requests, work
 from flexispd.log import close_file, log, open_file, to_service
 from flexispd.outbox import Outbox
@@ -45,9 +46,6 @@ STATUS_S = 1.0
 WARN_FULL_MIN = 30.0
 """A warning is due when the disk will be full so soon."""
 
-LOGGED_ONE_BY_ONE = 20
-"""Arrivals in one turn that get a line each; of more, only their number is logged."""
-
 
 class Supervisor:
     """
@@ -66,9 +64,9 @@ class Supervisor:
         self._outbox = Outbox(config.outbox, config.output.free_min_mb, self._mount(config.outbox), signals.wake)
         self._inboxes = [self._watch(root) for root in config.inboxes]
         self._steps: dict[Path, Step] = {}  # the last of each inbox
-        self._arrived: deque[Step] = deque()  # not yet in the ledger
         self._reconciled: set[Path] = set()
         self._dispatch = Dispatcher(config, ledger, self._outbox, self._present)
+        self._intake = Intake(ledger, self._dispatch.latest)
         self._ledger_problem: LedgerError | None = None
         self._trouble: Trouble | None = None
         self._reconcile: dict[str, object] | None = None
@@ -80,7 +78,7 @@ class Supervisor:
 
     def run(self) -> int:
         """Work until told to stop. Returns the exit status: 0, or with `once` 1 if something could not be done."""
-        now_s, at_s = time.monotonic(), time.time()
+        at_s = time.time()
         log.info(
             "service.starting", pid=os.getpid(), profile=self.config.profile, outbox=displayable(self.config.outbox)
         )
@@ -88,13 +86,16 @@ class Supervisor:
         for record in work.recover(self._ledger, at_s):
             if record.target is not None:
                 self._outbox.clean(self.config.outbox / record.target.parent, at_s)
-        while not self._signals.stop:
-            now_s, at_s = time.monotonic(), time.time()
-            self._turn(now_s, at_s)
-            if self._once and self._drained():
-                break
-            self._sleep(now_s)
-        return self._end()
+        try:
+            while not self._signals.stop:
+                now_s = time.monotonic()
+                self._turn(now_s, time.time())
+                if self._once and self._drained():
+                    break
+                self._sleep(now_s)
+            return self._end()
+        finally:
+            self._dispatch.kill_all()  # whatever happened: a process does not end before its children
 
     def _turn(self, now_s: float, at_s: float) -> None:
         """Everything that can be done now; what the ledger did not take is tried again in the next turn."""
@@ -105,7 +106,8 @@ class Supervisor:
         if self._outbox.step(now_s):
             self._outbox_changed(at_s)
         try:
-            self._write_arrivals(at_s)
+            # What was there at the start is backlog; nobody has just pressed the shutter for it.
+            self._intake.write(at_s, arrivals.LIVE if self._ready else arrivals.BACKLOG)
             self._take_requests(now_s)
             self._release_waiting(at_s)
             self._remember_mounts()
@@ -145,45 +147,7 @@ class Supervisor:
                 self._reconcile = {"at_s": time.time(), **note.fields}
         if step.listed or step.absent is not None:
             self._reconciled.add(inbox.root)
-        if step.arrivals or step.gone or step.present is not None or step.leftovers is not None:
-            self._arrived.append(step)
-
-    def _write_arrivals(self, at_s: float) -> None:
-        """What arrived goes into the ledger, in the order in which it was seen."""
-        while self._arrived:
-            step = self._arrived[0]
-            # What was there at the start is backlog; nobody has just pressed the shutter for it.
-            lane = arrivals.LIVE if self._ready else arrivals.BACKLOG
-            # The kernel's time of arrival, unlike a camera's clock, says which came first.
-            found = sorted(step.arrivals, key=lambda arrival: arrival.observed[arrival.capture.raw].ctime_ns)
-            recorded = arrivals.record(self._ledger, found, at_s, lane)
-            if lane == arrivals.LIVE:
-                self._dispatch.latest.arrived(found, recorded)
-            for change in recorded[:LOGGED_ONE_BY_ONE]:
-                log.info(
-                    "capture.recorded",
-                    id=change.id,
-                    capture=displayable(change.arrival.capture.raw),
-                    state=change.state,
-                    version=change.version,
-                    reason=change.reason,
-                )
-            if len(recorded) > LOGGED_ONE_BY_ONE:
-                log.info("captures.recorded", count=len(recorded))
-            self._write_gone(step, at_s)
-            if step.leftovers is not None:
-                arrivals.list_leftovers(self._ledger, step.root, step.leftovers)
-            self._arrived.popleft()
-
-    def _write_gone(self, step: Step, at_s: float) -> None:
-        gone, present = frozenset(step.gone), step.present
-        if not gone and present is None:
-            return
-        lost = arrivals.vanish(
-            self._ledger, step.root, at_s, lambda raw: raw in gone or (present is not None and raw not in present)
-        )
-        if lost:
-            log.warning("captures.vanished", count=len(lost), inbox=displayable(step.root))
+        self._intake.take(step)
 
     def _present(self, root: Path) -> bool:
         """Whether an inbox's volume is there."""
@@ -301,11 +265,12 @@ class Supervisor:
     def _tell(self, now_s: float, at_s: float) -> None:
         """Say how it goes: READY once, WATCHDOG while no frame is stuck, STATUS and the status file now and then."""
         stuck = [w for w in self._dispatch.workers if w.stuck(now_s, 2 * self.config.worker.job_timeout_s)]
-        if not stuck:
+        # While the ledger is blocked nobody listens to the workers, so what is known of them is old.
+        if not stuck or self._ledger_problem is not None:
             self._notifier.watchdog()
         if not self._ready:
             self._notifier.extend_timeout(30)
-            if self._dispatch.ready and self._reconciled.issuperset(self.config.inboxes) and not self._arrived:
+            if self._dispatch.ready and self._reconciled.issuperset(self.config.inboxes) and self._intake.empty:
                 self._ready = True
                 self._notifier.ready()
                 log.info("service.ready", inboxes=len(self._inboxes))
@@ -331,7 +296,9 @@ class Supervisor:
             self._outbox,
             problem=self._problem(),
             paused=self._paused,
-            trouble=max([t for t in (self._trouble, self._dispatch.trouble) if t], key=lambda t: t.at_s, default=None),
+            trouble=max(
+                [t for t in (self._trouble, self._dispatch.failures.trouble) if t], key=lambda t: t.at_s, default=None
+            ),
             reconcile=self._reconcile,
         )
 
@@ -349,15 +316,20 @@ class Supervisor:
 
     def _drained(self) -> bool:
         """Whether nothing is left that could be done now."""
-        if not self._reconciled.issuperset(self.config.inboxes) or self._arrived or self._dispatch.in_flight:
+        if not self._reconciled.issuperset(self.config.inboxes) or not self._intake.empty or self._dispatch.in_flight:
             return False
         if any(step.settling for step in self._steps.values()) or self._ledger_problem is not None:
             return False
-        counts = reports.counts(self._ledger)
+        if not self._outbox.known:
+            return False
+        try:
+            counts = reports.counts(self._ledger)
+        except LedgerError:
+            return False  # the next turn says so
         if counts[State.RUNNING]:
             return False
         if counts[State.QUEUED]:
-            return self._paused or (self._problem() is not None and self._outbox.since_s is not None)
+            return self._paused or self._problem() is not None
         return True
 
     def _end(self) -> int:
@@ -376,7 +348,7 @@ class Supervisor:
             self._notifier.watchdog()
             wait([self._signals.descriptor, *self._dispatch.waitables()], TURN_S_MAX)
             self._signals.drain()
-        problem = self._problem()
+        undone = self._undone()
         for inbox in self._inboxes:
             inbox.close()
         with suppress(LedgerError):  # then the next start puts them back
@@ -385,6 +357,15 @@ class Supervisor:
         self._outbox.close()
         self._tell_status(time.time(), "stopped")
         log.info("service.stopped")
-        if not self._once:
-            return 0
-        return 1 if self._dispatch.quarantined or self._paused or problem is not None else 0
+        return 1 if self._once and undone else 0
+
+    def _undone(self) -> bool:
+        """Whether something could not be done, by a fault of its own or of what it lies on."""
+        if self._problem() is not None or self._paused or self._dispatch.failures.quarantined:
+            return True
+        try:
+            waiting = reports.waiting_for(self._ledger)
+        except LedgerError:
+            return True
+        # Of captures that wait for their metadata there is nothing to be done.
+        return bool(waiting.keys() - {"metadata"}) or not all(map(self._present, self.config.inboxes))

@@ -1,5 +1,6 @@
 """What follows from what a worker says, and from how it ends."""
 
+import errno
 import multiprocessing
 import signal
 from dataclasses import replace
@@ -24,7 +25,7 @@ from flexispd.jobs import (
     Taken,
     WorkerOptions,
 )
-from flexispd.ledger import Ledger, Record, State, arrivals, profiles, work
+from flexispd.ledger import Ledger, LedgerError, Record, State, arrivals, profiles, work
 from flexispd.outbox import Outbox
 from flexispd.profile import load_with_text
 from flexispd.workers import Worker
@@ -113,6 +114,15 @@ def bench(tmp_path):
     bench = Bench(tmp_path)
     yield bench
     bench.close()
+
+
+def start_idle(device: str) -> Worker:
+    """A worker that is not ready, and whose process does nothing but live."""
+    context = multiprocessing.get_context("spawn")
+    ours, _ = context.Pipe()
+    process = context.Process(target=signal.pause, daemon=True)
+    process.start()
+    return Worker(WorkerOptions(device, load_with_text("natural")[0], 1, 1 << 20), process, ours, 0.0)
 
 
 def jobs(told: list[object]) -> list[str]:
@@ -322,7 +332,7 @@ def test_a_file_that_cannot_be_read_is_never_given_up(bench):
 
 def test_a_file_that_is_gone_has_vanished_unless_its_volume_has(bench):
     """
-    An absent volume is waited for; a deleted file is not.
+    An absent volume is waited for; a file that nobody finds for a minute is not.
     """
     bench.arrive("a.nef", "b.nef", live=False)
     bench.step()
@@ -331,8 +341,25 @@ def test_a_file_that_is_gone_has_vanished_unless_its_volume_has(bench):
     assert bench.record(1).cause == "volume"
 
     bench.present = True
-    bench.say(Failed(2, "vanished", "Gone.", "Look."))
-    assert bench.state(2) is State.VANISHED
+    started_s = bench.at_s
+    while bench.state(2) is not State.VANISHED:
+        bench.say(Failed(2, "vanished", "Gone.", "Look."))
+        bench.step(later_s=max(bench.record(2).due_s - bench.at_s, 0.0))
+        bench.step()
+    assert MINUTE <= bench.at_s - started_s <= 3 * MINUTE
+
+
+def test_a_volume_that_goes_before_its_inbox_notices_has_taken_no_capture_with_it(bench):
+    """
+    Files that come back as they were are no news to an inbox, so a capture must not end because of a short absence.
+    """
+    bench.arrive("a.nef")
+    bench.step()
+    bench.say(Failed(1, "vanished", "Gone.", "Look."))
+    assert (bench.state(1), bench.record(1).cause) == (State.WAITING, "file access")
+
+    bench.step(later_s=bench.record(1).due_s - bench.at_s)
+    assert bench.state(1) is State.RUNNING
 
 
 def test_a_full_disk_closes_the_outbox_for_everybody(bench):
@@ -364,7 +391,7 @@ def test_a_bug_in_one_frame_is_counted_and_the_worker_goes_on(bench):
 
     assert bench.state(1) is State.QUARANTINED
     assert bench.worker.condemned is None
-    assert bench.dispatch.quarantined == 1
+    assert bench.dispatch.failures.quarantined == 1
 
 
 def test_a_raw_that_can_never_be_rendered_is_put_aside_at_once(bench):
@@ -409,3 +436,61 @@ def test_stopping_puts_back_what_was_in_flight(bench):
     record = bench.record(1)
     assert (record.state, record.failures, record.suspect) == (State.QUEUED, 0, False)
     assert not bench.worker.process.is_alive()
+
+
+def test_a_ledger_that_fails_while_a_capture_is_handed_out_leaves_it_in_the_queue(bench, monkeypatch):
+    """
+    Nothing counts as running that no worker has: only a restart would find it again.
+    """
+
+    def blocked(*_):
+        raise LedgerError("disk I/O error", remedy="Wait.")
+
+    bench.arrive("a.nef")
+    with monkeypatch.context() as patched:
+        patched.setattr(profiles, "snapshot", blocked)
+        with pytest.raises(LedgerError):
+            bench.step()
+    assert bench.state(1) is State.QUEUED
+
+    bench.step()
+    assert jobs(bench.heard()) == ["a.nef"]
+
+
+def test_a_worker_that_dies_before_it_is_ready_is_why_nothing_is_rendered(bench):
+    """
+    It has said nothing about itself, for example because a library is broken; whoever waits for it has to know.
+    """
+    bench.worker.device = None
+    bench.die()
+    assert "SIGKILL" in (bench.dispatch.problem or "")
+
+
+def test_one_device_that_fails_is_no_reason_while_another_works(bench):
+    """
+    Pictures appear all the same.
+    """
+    second = start_idle("cuda:1")
+    bench.dispatch.workers.append(second)
+    second.process.kill()
+    second.process.join()
+    bench.dispatch._look_after(second, bench.now_s, bench.at_s)
+
+    assert bench.dispatch.problem is None
+    assert bench.dispatch.ready
+
+
+def test_a_worker_that_the_system_has_no_room_for_is_tried_again(bench, monkeypatch):
+    """
+    No memory for a process today is no reason to end the daemon.
+    """
+
+    def full(*_):
+        raise OSError(errno.EAGAIN, "no more processes")
+
+    bench.die()
+    monkeypatch.setattr("flexispd.dispatch.start_worker", full)
+    bench.dispatch._start_due_s = 0.0
+    bench.step()
+    assert "cannot be started" in (bench.dispatch.problem or "")
+    assert bench.dispatch._start_due_s > bench.now_s

@@ -1,0 +1,100 @@
+"""The loop of the daemon, as far as it can be seen without a real worker."""
+
+import signal
+import threading
+import time
+
+import pytest
+from test_dispatch import start_idle
+
+from flexispd.config import parse_config
+from flexispd.ledger import Ledger, LedgerError, State, reports
+from flexispd.readiness import set_profile
+from flexispd.signals import Signals
+from flexispd.supervisor import Supervisor
+
+
+@pytest.fixture
+def supervisor(tmp_path):
+    """One that has not begun, with a worker that is not ready."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
+    folders = [tmp_path / name for name in ("in", "out", "state")]
+    for folder in folders:
+        folder.mkdir()
+    settings = "[output]\nfree_min_mb = 0\n"
+    keys = zip(("inbox", "outbox", "state"), folders, strict=True)
+    config = parse_config(
+        "\n".join(f'{key} = "{folder}"' for key, folder in keys) + "\n" + settings, tmp_path / "config.toml"
+    )
+    ledger = Ledger.create(config.state)
+    set_profile(ledger, config)
+    supervisor = Supervisor(config, ledger, Signals(), once=True)
+    worker = start_idle("auto")
+    worker.started_s = time.monotonic()
+    supervisor._dispatch.workers.append(worker)
+    yield supervisor
+    supervisor._dispatch.kill_all()
+    ledger.close()
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def test_a_fault_in_the_loop_ends_the_workers_too(supervisor, monkeypatch):
+    """
+    A process does not end before its children, and workers listen to no signal: it would stay for ever, doing nothing.
+    """
+
+    def faulty(*_):
+        raise RuntimeError("a fault")
+
+    monkeypatch.setattr(supervisor, "_turn", faulty)
+    (worker,) = supervisor._dispatch.workers
+    with pytest.raises(RuntimeError, match="a fault"):
+        supervisor.run()
+    assert not worker.process.is_alive()
+
+
+def test_one_run_over_an_inbox_that_is_not_there_says_that_something_was_not_done(supervisor):
+    """
+    A script that renders a card has to know that there was no card.
+    """
+    supervisor.config.inboxes[0].rmdir()
+    assert supervisor.run() == 1
+
+
+def test_one_run_over_an_empty_inbox_is_a_success(supervisor):
+    """
+    There was nothing to do, and all of it is done.
+    """
+    assert supervisor.run() == 0
+
+
+def test_one_run_with_an_outbox_that_is_blocked_from_the_start_ends(supervisor):
+    """
+    With what it found in the queue, and exit code 1.
+    """
+    raw = supervisor.config.inboxes[0] / "a.nef"
+    raw.write_bytes(b"a raw")
+    supervisor._outbox.free_min_mb = 1 << 40
+    too_long = threading.Timer(30, supervisor._signals._note, (signal.SIGTERM, None))
+    too_long.start()
+    assert supervisor.run() == 1
+    too_long.cancel()
+    assert not supervisor._signals.stop
+    assert reports.counts(supervisor._ledger)[State.QUEUED] == 1
+
+
+def test_while_the_ledger_is_blocked_a_step_that_seems_long_is_no_reason_to_be_restarted(supervisor, monkeypatch):
+    """
+    Nobody listens to the workers then; a restart would find the same ledger, and give up after five.
+    """
+    fed = []
+    monkeypatch.setattr(supervisor._notifier, "watchdog", lambda: fed.append(1))
+    (worker,) = supervisor._dispatch.workers
+    monkeypatch.setattr(type(worker), "stuck", lambda *_: object())
+    supervisor._tell(time.monotonic(), time.time())
+    assert not fed
+
+    supervisor._ledger_failed(LedgerError("full", remedy="Make room."), time.time())
+    supervisor._tell(time.monotonic(), time.time())
+    assert fed
