@@ -1,7 +1,7 @@
 # make demo   a first picture: installs into .venv, makes a night raw, renders it under two profiles
 # make test   everything that has to hold: lint, types, tests with branch coverage
 # make lint   only the first two of these
-# make soak   kill -9, 500 times, the daemon or its worker, while captures arrive: about forty minutes
+# make soak   kill -9, 500 times the daemon and 500 times its worker, while captures arrive: about an hour
 # make clean  remove what the others made
 #
 # Each does all of its own set-up and needs python3 (3.11 or newer) and nothing else. PYTHON=python3.12 chooses another.
