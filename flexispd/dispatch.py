@@ -14,7 +14,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from flexispd.config import Config
-from flexispd.errors import ConfigError, displayable
+from flexispd.errors import CaptureError, ConfigError, displayable
 from flexispd.export.names import candidates, needs_shot
 from flexispd.failures import Failures
 from flexispd.jobs import (
@@ -190,7 +190,7 @@ class Dispatcher:
             case Unready():
                 pass  # it ends now, and is dealt with then
             case Hashed() | Named() | Taken():
-                self._answer(worker, message, now_s, at_s)
+                self._answer_or_drop(worker, message, now_s, at_s)
             case Finished():
                 self._finished(worker, message, at_s)
             case Failed():
@@ -205,6 +205,15 @@ class Dispatcher:
             # The first one took the best device; the others get a worker each.
             rest = tuple(device for device in message.devices if device != message.device)
             self._devices = (worker.options.device, *rest)
+
+    def _answer_or_drop(self, worker: Worker, message: Hashed | Named | Taken, now_s: float, at_s: float) -> None:
+        try:
+            self._answer(worker, message, now_s, at_s)
+        except CaptureError as error:  # there is no name left for it
+            record = work.get(self._ledger, message.job)
+            if record is not None:
+                self.failures.put_aside(record, f"{error.problem} {error.remedy}", at_s)
+            worker.drop(message.job)
 
     def _answer(self, worker: Worker, message: Hashed | Named | Taken, now_s: float, at_s: float) -> None:
         """Whether a job is to carry on, and under which name."""
@@ -296,8 +305,7 @@ class Dispatcher:
     def _bury(self, worker: Worker, now_s: float, at_s: float) -> None:
         """A worker has ended: its jobs go back, and another worker will start."""
         reason, culprit = worker.ending(), worker.culprit
-        previewing = self.latest.lost(worker, at_s)
-        if culprit is None and len(worker.tasks) == 1 and not previewing:
+        if culprit is None and len(worker.tasks) == 1 and not self.latest.occupies(worker):
             culprit = next(iter(worker.tasks))
         with self._ledger.writing():  # all or none: half of it would look like the death of a worker with fewer jobs
             for id_ in worker.tasks:
@@ -308,6 +316,7 @@ class Dispatcher:
                     self.failures.blame(record, reason, at_s)
                 else:  # when nobody knows whose fault it was, each is tried alone
                     work.put_back(self._ledger, [id_], reason, at_s, suspect=culprit is None)
+        self.latest.lost(worker, at_s)
         for task in worker.tasks.values():
             if task.folder is not None:
                 self._outbox.clean(task.folder, at_s)

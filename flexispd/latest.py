@@ -109,13 +109,15 @@ class Latest:
         else:
             log.debug("latest.not_shown", problem=message.problem)
 
-    def lost(self, worker: Worker, at_s: float) -> bool:
-        """A worker has died: whether it was busy here, and not with its jobs alone. Nobody is asked the same again."""
-        busy = self._asked is worker
-        if busy:
+    def occupies(self, worker: Worker) -> bool:
+        """Whether a worker is busy here, and not with its jobs alone."""
+        return self._asked is worker
+
+    def lost(self, worker: Worker, at_s: float) -> None:
+        """A worker has died. Nobody is asked the same again."""
+        if self.occupies(worker):
             self._asked = None
             self._outbox.clean(self.config.outbox, at_s)
-        return busy
 
     def _want(self, newest: _Newest) -> None:
         self._newest, self._wanted = newest, True

@@ -86,6 +86,8 @@ class Supervisor:
         for record in work.recover(self._ledger, at_s):
             if record.target is not None:
                 self._outbox.clean(self.config.outbox / record.target.parent, at_s)
+        # Also what waited for an inbox that the configuration does not name any more.
+        work.release(self._ledger, "volume", at_s, "the daemon was started")
         try:
             while not self._signals.stop:
                 now_s = time.monotonic()

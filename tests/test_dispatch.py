@@ -494,3 +494,17 @@ def test_a_worker_that_the_system_has_no_room_for_is_tried_again(bench, monkeypa
     bench.step()
     assert "cannot be started" in (bench.dispatch.problem or "")
     assert bench.dispatch._start_due_s > bench.now_s
+
+
+def test_a_capture_for_which_no_name_is_left_is_put_aside_and_the_next_one_rendered(bench, monkeypatch):
+    """
+    An outbox full of strange files must not end the daemon, again and again.
+    """
+    monkeypatch.setattr(work, "NAMES_MAX", 0)
+    bench.arrive("a.nef")
+    bench.step()
+    bench.heard()
+    bench.say(Hashed(1, "raw", "content"))
+
+    assert bench.state(1) is State.QUARANTINED
+    assert bench.heard() == [Drop(1)]

@@ -3,12 +3,14 @@
 import signal
 import threading
 import time
+from pathlib import PurePath
 
 import pytest
 from test_dispatch import start_idle
 
+from flexispd.capture.records import Arrival, Capture, Observation
 from flexispd.config import parse_config
-from flexispd.ledger import Ledger, LedgerError, State, reports
+from flexispd.ledger import Ledger, LedgerError, State, arrivals, reports, work
 from flexispd.readiness import set_profile
 from flexispd.signals import Signals
 from flexispd.supervisor import Supervisor
@@ -81,6 +83,19 @@ def test_one_run_with_an_outbox_that_is_blocked_from_the_start_ends(supervisor):
     assert supervisor.run() == 1
     too_long.cancel()
     assert not supervisor._signals.stop
+    assert reports.counts(supervisor._ledger)[State.QUEUED] == 1
+
+
+def test_what_waited_for_an_inbox_that_is_configured_no_more_does_not_wait_for_ever(supervisor, tmp_path):
+    """
+    Nobody would tell of the return of its volume; so it is tried once after a start.
+    """
+    raw = tmp_path / "another" / "a.nef"
+    arrived = Arrival(raw.parent, PurePath(), Capture(raw), {raw: Observation(1, 2, 3)})
+    arrivals.record(supervisor._ledger, [arrived], 0.0, arrivals.LIVE)
+    work.wait(supervisor._ledger, 1, "volume", "the inbox is not there", 0.0)
+    supervisor._signals.stop = True
+    supervisor.run()
     assert reports.counts(supervisor._ledger)[State.QUEUED] == 1
 
 
