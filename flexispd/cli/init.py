@@ -75,7 +75,8 @@ def _refuse_existing(path: Path) -> None:
 
 
 def _absolute(path: Path, option: str) -> Path:
-    """The path as it can stand in the configuration: absolute, and as text."""
+    """The path as it can stand in the configuration: absolute, and as text. A `~` that the shell left is the home."""
+    path = Path(os.path.expanduser(path))  # noqa: PTH111  (Path.expanduser fails where there is no such user)
     path = path.resolve() if ".." in path.parts else path.absolute()
     try:
         path.as_posix().encode()

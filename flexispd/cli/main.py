@@ -93,7 +93,7 @@ def flexispd(
     A first picture: `flexispd render FILE --outbox FOLDER`. No raw at hand: `flexispd demo`.
 
     Exit codes: 0 done, 1 some capture failed or something that all need is missing, such as weights, 2 the command line
-    is wrong, 78 a profile or manifest is wrong, 130 interrupted, 143 terminated.
+    is wrong, 78 the configuration, a profile or a manifest is wrong, 130 interrupted, 143 terminated.
     """
     if debug:
         os.environ[DEBUG] = "1"

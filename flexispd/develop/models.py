@@ -108,7 +108,7 @@ def choose_device(name: str) -> torch.device:
     if present == ("cpu",):
         raise SetupError(
             "There is no CUDA device that torch can use.",
-            remedy="Render with --device cpu, or install a driver and a CUDA build of torch.",
+            remedy="Choose the device cpu, or install a driver and a CUDA build of torch.",
         )
     wanted = present[0] if name in ("auto", "cuda") else name
     if wanted not in present:

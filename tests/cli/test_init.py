@@ -82,6 +82,21 @@ def test_relative_folders_are_written_in_full(
     assert load_config().outbox == tmp_path / "out"
 
 
+def test_a_tilde_that_the_shell_left_alone_is_the_home_folder(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    No shell expands `--inbox=~/in` or a quoted tilde, and a folder called `~` is removed with the home one day.
+    """
+    monkeypatch.chdir(tmp_path)
+
+    answer(capsys, "--inbox=~/in", "--outbox", "~/out")
+
+    assert load_config().inboxes == (tmp_path / "home/in",)
+    assert load_config().outbox == tmp_path / "home/out"
+    assert not (tmp_path / "~").exists()
+
+
 def test_an_existing_configuration_is_left_alone(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """
     Exit code 1, what to do, and no folder made; a link that leads nowhere exists too.
