@@ -61,6 +61,7 @@ class Dispatcher:
         self._devices: tuple[str, ...] = (config.worker.device,)
         self._failed_starts = 0
         self._start_due_s = 0.0
+        self._proven = False  # the networks have rendered something
         self.latest = Latest(config, ledger, outbox)
 
     def step(self, now_s: float, at_s: float, *, hand_out: bool) -> None:
@@ -155,7 +156,7 @@ class Dispatcher:
     def _hand_out(self, at_s: float) -> None:
         for worker in self.workers:
             while worker.has_room:
-                with self._ledger.writing():  # or it would count as running, and nobody had it
+                with self._ledger.writing(durable=False):  # or it would count as running, and nobody had it
                     record = work.claim(self._ledger, at_s, idle=not worker.tasks)
                     job = None if record is None else self._job(record, at_s)
                 if record is None:
@@ -199,7 +200,9 @@ class Dispatcher:
                 self.latest.hear(worker, message)
 
     def _ready(self, worker: Worker, message: Ready) -> None:
-        self.problem, self._failed_starts = None, 0
+        self.problem = self.failures.ill_device
+        if self.problem is None:
+            self._failed_starts = 0
         log.info("worker.ready", device=message.device, warm_up_ms=round(message.warm_up_ms))
         if worker.options.device in ("auto", "cuda") and len(message.devices) > 1 and not worker.retiring:
             # The first one took the best device; the others get a worker each.
@@ -256,6 +259,8 @@ class Dispatcher:
         work.finish(self._ledger, message, self.config.outbox, at_s)
         worker.tasks.pop(message.job, None)
         self._outbox.worked()
+        self.failures.rendered()
+        self.problem, self._failed_starts, self._proven = None, 0, True
         self.latest.rendered(message)
         record = work.get(self._ledger, message.job)
         log.info(
@@ -304,7 +309,28 @@ class Dispatcher:
 
     def _bury(self, worker: Worker, now_s: float, at_s: float) -> None:
         """A worker has ended: its jobs go back, and another worker will start."""
-        reason, culprit = worker.ending(), worker.culprit
+        reason = worker.ending()
+        self._take_back(worker, reason, at_s)
+        self.workers.remove(worker)
+        worker.connection.close()
+        worker.process.join()
+        if worker.retiring:
+            return
+        log.warning("worker.lost", device=worker.options.device, reason=reason)
+        if worker.unready is not None:
+            if worker.unready.weights and not self._proven:
+                raise ConfigError(worker.unready.problem, remedy=worker.unready.remedy)
+            reason = f"{worker.unready.problem} {worker.unready.remedy}"
+            self.failures.troubled("worker.unready", reason, at_s)
+            log.error("worker.unready", problem=worker.unready.problem, remedy=worker.unready.remedy)
+        if worker.device is None or self.failures.ill_device is not None:
+            self._not_started(reason, now_s)
+        else:
+            self._start_due_s = now_s + RESTART_S[min(self._failed_starts, len(RESTART_S) - 1)]
+
+    def _take_back(self, worker: Worker, reason: str, at_s: float) -> None:
+        """The jobs of a dead worker go back into the queue, and the one that it died of is blamed."""
+        culprit = worker.culprit
         if culprit is None and len(worker.tasks) == 1 and not self.latest.occupies(worker):
             culprit = next(iter(worker.tasks))
         with self._ledger.writing():  # all or none: half of it would look like the death of a worker with fewer jobs
@@ -321,20 +347,6 @@ class Dispatcher:
             if task.folder is not None:
                 self._outbox.clean(task.folder, at_s)
         worker.tasks.clear()
-        self.workers.remove(worker)
-        worker.connection.close()
-        worker.process.join()
-        if worker.retiring:
-            return
-        log.warning("worker.lost", device=worker.options.device, reason=reason)
-        if worker.unready is not None:
-            reason = f"{worker.unready.problem} {worker.unready.remedy}"
-            self.failures.troubled("worker.unready", reason, at_s)
-            log.error("worker.unready", problem=worker.unready.problem, remedy=worker.unready.remedy)
-        if worker.device is None:
-            self._not_started(reason, now_s)
-        else:
-            self._start_due_s = now_s + RESTART_S[min(self._failed_starts, len(RESTART_S) - 1)]
 
     def _not_started(self, reason: str, now_s: float) -> None:
         self._failed_starts += 1

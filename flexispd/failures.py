@@ -2,9 +2,12 @@
 What is done about a capture that could not be rendered: each kind of failure has its own remedy.
 
     vanished                         looked for again for a while, because its volume may have gone and come back
-    blocked, transient, incomplete   tried again, more and more rarely
-    unsupported, setup               put aside, until its files change or somebody says retry
+    blocked, transient, incomplete   tried again, more and more rarely; what stays incomplete is put aside
+    setup                            tried again, more and more rarely, until its networks are in place
+    unsupported                      put aside, until its files change or somebody says retry
     device, bug                      tried again alone, and put aside when it has failed too often
+
+A device that fails with one capture after another is ill itself, and no capture is blamed for it.
 """
 
 from __future__ import annotations
@@ -48,12 +51,15 @@ class Failures:
         config: How long to be patient, and how often to try.
         trouble: What went wrong last.
         quarantined: How many captures this daemon has put aside.
+        ill_device: What the device said, when it failed with one capture after another; None once it has rendered one.
     """
 
     def __init__(self, config: Config, ledger: Ledger, outbox: Outbox, present: Callable[[Path], bool]) -> None:
         self.config = config
         self.trouble: Trouble | None = None
         self.quarantined = 0
+        self.ill_device: str | None = None
+        self._failed_on_device: set[int] = set()  # since a capture was last rendered
         self._ledger = ledger
         self._outbox = outbox
         self._present = present  # whether an inbox's volume is there
@@ -75,10 +81,12 @@ class Failures:
                 self._try_again(record, "file access", reason, at_s)
             case "incomplete":
                 self._expect_more(record, reason, at_s)
-            case "unsupported" | "setup":
+            case "setup":
+                self._try_again(record, "networks", reason, at_s)
+            case "unsupported":
                 self.put_aside(record, reason, at_s)
             case "device":
-                self.blame(record, reason, at_s)
+                self._suspect_device(record, reason, at_s)
                 worker.kill(f"the device failed: {message.problem}", record.id)
             case "bug":
                 log.error(
@@ -88,6 +96,22 @@ class Failures:
                     traceback=message.details,
                 )
                 self.blame(record, reason, at_s)
+
+    def rendered(self) -> None:
+        """A capture was rendered, so the device works."""
+        self.ill_device = None
+        self._failed_on_device.clear()
+
+    def _suspect_device(self, record: Record, reason: str, at_s: float) -> None:
+        """Of a capture and the device, which one is to blame: the device, if it fails with others too."""
+        self._failed_on_device.add(record.id)
+        if len(self._failed_on_device) == 1:
+            self.blame(record, reason, at_s)
+        else:
+            self.ill_device = reason
+            work.put_back(self._ledger, [record.id], reason, at_s)
+            self.troubled("device.ill", reason, at_s)
+            log.error("device.ill", problem=reason)
 
     def _look_for(self, record: Record, reason: str, at_s: float) -> None:
         if at_s - (record.doubt_since_s or at_s) < LOOKED_FOR_S:

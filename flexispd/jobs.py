@@ -83,6 +83,7 @@ class Unready:
 
     problem: str
     remedy: str
+    weights: bool = False  # which is not mended by trying again
 
 
 @dataclass(frozen=True, slots=True)

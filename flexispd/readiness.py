@@ -19,7 +19,7 @@ def set_profile(ledger: Ledger, config: Config, *, again: bool = False) -> None:
     """
     Make the configuration's profile the active one if the ledger has none yet, or the configuration names another.
 
-    `again` reads the file of the active profile anew. ConfigError when a profile is not right.
+    `again` reads the file of the active profile anew. ConfigError when a profile or its networks are not right.
     """
     active = profiles.active(ledger)
     if active is None or ledger.setting(_CONFIGURED) != config.profile:
@@ -28,7 +28,9 @@ def set_profile(ledger: Ledger, config: Config, *, again: bool = False) -> None:
         name = ledger.setting(_CHOSEN, active.name)
     else:
         return
-    choose_profile(ledger, config, name, *load_with_text(name))
+    profile, text = load_with_text(name)
+    check_networks(profile.model)
+    choose_profile(ledger, config, name, profile, text)
 
 
 def choose_profile(ledger: Ledger, config: Config, name: str, profile: Profile, text: str) -> None:

@@ -41,8 +41,13 @@ PAUSED = "paused"
 LOGS = "logs"
 
 TURN_S_MAX = 1.0
+LEDGER_S_MAX = 60.0
+"""So long a drain waits for a ledger that cannot be written; the daemon waits for ever."""
+
 REQUESTS_S = 0.5
-STATUS_S = 1.0
+TELL_S = 1.0
+"""Between two tellings of how it goes: a service manager that does not listen must not slow the pictures."""
+
 WARN_FULL_MIN = 30.0
 """A warning is due when the disk will be full so soon."""
 
@@ -68,12 +73,13 @@ class Supervisor:
         self._dispatch = Dispatcher(config, ledger, self._outbox, self._present)
         self._intake = Intake(ledger, self._dispatch.latest)
         self._ledger_problem: LedgerError | None = None
+        self._ledger_since_s = 0.0
         self._trouble: Trouble | None = None
         self._reconcile: dict[str, object] | None = None
         self._ready = False
         self._ledger_version = -1
         self._requests_due_s = 0.0
-        self._status_due_s = 0.0
+        self._tell_due_s = 0.0
         self._paused = False
 
     def run(self) -> int:
@@ -260,25 +266,28 @@ class Supervisor:
 
     def _ledger_failed(self, error: LedgerError, at_s: float) -> None:
         if self._ledger_problem is None:
+            self._ledger_since_s = time.monotonic()
             log.error("ledger.blocked", problem=error.problem, remedy=error.remedy)
         self._ledger_problem = error
         self._trouble = Trouble(at_s, "ledger.blocked", error.problem)
 
     def _tell(self, now_s: float, at_s: float) -> None:
         """Say how it goes: READY once, WATCHDOG while no frame is stuck, STATUS and the status file now and then."""
+        listed = self._reconciled.issuperset(self.config.inboxes) and self._intake.empty
+        if not self._ready and self._dispatch.ready and listed:
+            self._ready = True
+            self._notifier.ready()
+            log.info("service.ready", inboxes=len(self._inboxes))
+        if now_s < self._tell_due_s:
+            return
+        self._tell_due_s = now_s + TELL_S
+        if not self._ready:
+            self._notifier.extend_timeout(30)
         stuck = [w for w in self._dispatch.workers if w.stuck(now_s, 2 * self.config.worker.job_timeout_s)]
         # While the ledger is blocked nobody listens to the workers, so what is known of them is old.
         if not stuck or self._ledger_problem is not None:
             self._notifier.watchdog()
-        if not self._ready:
-            self._notifier.extend_timeout(30)
-            if self._dispatch.ready and self._reconciled.issuperset(self.config.inboxes) and self._intake.empty:
-                self._ready = True
-                self._notifier.ready()
-                log.info("service.ready", inboxes=len(self._inboxes))
-        if now_s >= self._status_due_s:
-            self._status_due_s = now_s + STATUS_S
-            self._tell_status(at_s, "working")
+        self._tell_status(at_s, "working")
 
     def _tell_status(self, at_s: float, phase: str) -> None:
         with suppress(LedgerError):
@@ -320,7 +329,9 @@ class Supervisor:
         """Whether nothing is left that could be done now."""
         if not self._reconciled.issuperset(self.config.inboxes) or not self._intake.empty or self._dispatch.in_flight:
             return False
-        if any(step.settling for step in self._steps.values()) or self._ledger_problem is not None:
+        if self._ledger_problem is not None:
+            return time.monotonic() - self._ledger_since_s > LEDGER_S_MAX
+        if any(step.settling for step in self._steps.values()):
             return False
         if not self._outbox.known:
             return False

@@ -19,7 +19,7 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any
 
-from flexispd.errors import FlexispError, displayable
+from flexispd.errors import FlexispError, WeightsError, displayable
 from flexispd.jobs import Unready, WorkerOptions
 
 _PR_SET_PDEATHSIG = 1
@@ -41,7 +41,7 @@ def serve(connection: Connection, options: WorkerOptions) -> None:
 
         models, ready = warmed_up(options)
     except FlexispError as error:
-        channel.send(Unready(error.problem, error.remedy))
+        channel.send(Unready(error.problem, error.remedy, weights=isinstance(error, WeightsError)))
         return
     except Exception as error:  # a driver that does not fit, a library that is missing
         problem = f"The worker cannot start: {type(error).__name__}: {displayable(str(error))[:500]}."

@@ -11,6 +11,7 @@ import pytest
 from flexispd.capture.records import Arrival, Capture, Observation
 from flexispd.config import parse_config
 from flexispd.dispatch import Dispatcher
+from flexispd.errors import ConfigError
 from flexispd.jobs import (
     Drop,
     Failed,
@@ -23,6 +24,7 @@ from flexispd.jobs import (
     Ready,
     Stage,
     Taken,
+    Unready,
     WorkerOptions,
 )
 from flexispd.ledger import Ledger, LedgerError, Record, State, arrivals, profiles, work
@@ -508,3 +510,40 @@ def test_a_capture_for_which_no_name_is_left_is_put_aside_and_the_next_one_rende
 
     assert bench.state(1) is State.QUARANTINED
     assert bench.heard() == [Drop(1)]
+
+
+def test_a_device_that_fails_with_one_capture_after_another_is_ill_itself(bench):
+    """
+    Nobody but the first is blamed, and the device gets more and more time between two tries until it renders something.
+    """
+    bench.arrive("a.nef", "b.nef", live=False)
+    bench.say(Failed(1, "device", "CUDA error.", "Replace."), Failed(2, "device", "CUDA error.", "Replace."))
+
+    assert (bench.record(1).failures, bench.record(2).failures) == (1, 0)
+    assert bench.state(2) is State.QUEUED
+    assert "CUDA error" in bench.dispatch.failures.ill_device
+
+    bench.dispatch.failures.rendered()
+    assert bench.dispatch.failures.ill_device is None
+
+
+def test_missing_networks_are_waited_for(bench):
+    """
+    A profile whose networks are gone is no fault of its captures.
+    """
+    bench.arrive("a.nef")
+    bench.step()
+    bench.say(Failed(1, "setup", "The networks are missing.", "Import them."))
+
+    assert (bench.state(1), bench.record(1).cause) == (State.WAITING, "networks")
+    assert bench.record(1).due_s > bench.at_s
+
+
+def test_networks_that_are_not_what_they_should_be_end_the_start(bench):
+    """
+    Starting again would not help, so it is an error of the configuration; later it would be a pause.
+    """
+    bench.say(Unready("denoise.safetensors is no network.", "Install again.", weights=True))
+
+    with pytest.raises(ConfigError, match="no network"):
+        bench.die()

@@ -91,6 +91,7 @@ _CHANGES = {
     "waiting for file access": "It is tried again {when}when the file changes; make it readable, then {retry}.",
     "waiting for outbox": "It goes on by itself when pictures can be written again.",
     "waiting for volume": "It goes on when its volume is back; `flexispd resume --accept-volumes` takes this one.",
+    "waiting for networks": "It is tried again {when}when its networks are in place; {retry} tries at once.",
     "running": "It is finished, or, when its worker dies, tried again alone.",
     "done": "A file of it that changes or joins makes a new version, as `flexispd reprocess` does; the pictures stay.",
     "quarantined": "{retry}, or a change of its files, queues it again.",

@@ -35,7 +35,7 @@ class Record:
 
     Attributes:
         folder: The raw's folder, relative to its inbox.
-        cause: What a waiting row waits for: "metadata", "whole file", "file access", "outbox" or "volume".
+        cause: What a waiting row waits for: "metadata", "whole file", "file access", "outbox", "volume" or "networks".
         profile: Name of the profile that it was stamped with; `profile_sha256` is its content.
         target: Below the outbox, without extension; None until a worker has read it.
         outputs: (name, SHA-256, size in bytes) of each, in the target's folder.

@@ -27,7 +27,7 @@ OFF_S_MAX = 600.0
 NAMES_MAX = 1000
 """Candidates that are looked at before a capture is given up; with the raw's path hashed into them, a few suffice."""
 
-Cause = Literal["metadata", "whole file", "file access", "outbox", "volume"]
+Cause = Literal["metadata", "whole file", "file access", "outbox", "volume", "networks"]
 
 
 def claim(ledger: Ledger, at_s: float, *, idle: bool) -> Record | None:
