@@ -129,11 +129,11 @@ class Dispatcher:
             worker.kill("the daemon ended")
             worker.process.join()
 
-    def look(self, sha256: str) -> Profile:
+    def look(self, look: str) -> Profile:
         """The profile that a capture was stamped with."""
-        if sha256 not in self._looks:
-            self._looks[sha256] = profiles.snapshot(self._ledger, sha256)
-        return self._looks[sha256]
+        if look not in self._looks:
+            self._looks[look] = profiles.snapshot(self._ledger, look)
+        return self._looks[look]
 
     def _staff(self, now_s: float) -> None:
         """A worker for every device that has none."""
@@ -167,7 +167,7 @@ class Dispatcher:
     def _job(self, record: Record, at_s: float) -> Job | None:
         """What a worker is told of a capture; None when nobody can render it."""
         try:
-            profile = self.look(record.profile_sha256)
+            profile = self.look(record.look)
         except ConfigError as error:  # a snapshot of another version of flexispd
             self.failures.put_aside(record, f"{error.problem} {error.remedy}", at_s)
             return None

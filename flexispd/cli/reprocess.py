@@ -58,9 +58,8 @@ def reprocess(
             do = False
         if do:
             with ledger.writing():
-                if chosen is not None:
-                    profiles.keep(ledger, *chosen)
-                queued = requests.reprocess(ledger, ids, chosen[0].sha256 if chosen else None, now_s)
+                look = profiles.keep(ledger, *chosen) if chosen else None
+                queued = requests.reprocess(ledger, ids, look, now_s)
     if as_json:
         print_json({"captures": len(ids), "about_s": effort_s, "queued": queued, "ids": ids})
     elif ids and not dry_run:

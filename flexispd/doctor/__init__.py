@@ -24,6 +24,7 @@ from flexispd.doctor.program import check_config, check_daemon, check_profile, c
 from flexispd.doctor.times import check_camera_clock
 from flexispd.errors import FlexispError, displayable
 from flexispd.ledger import Ledger, Record, reports
+from flexispd.ledger.store import NAME
 
 __all__ = ["Finding", "Verdict", "examine", "in_time"]
 
@@ -58,10 +59,11 @@ def _configured(config: Config) -> Iterator[Finding]:
     for inbox in config.inboxes:
         yield from in_time("inbox", partial(check_inbox, inbox, config.arrival.watch))
     yield from in_time("watch limit", partial(check_watch_limit, config))
-    latest = _latest(config)
+    latest, damage = _latest(config)
     sizes = [sum(size for _, _, size in record.outputs) for record in latest if record.outputs]
     yield from in_time("outbox", partial(check_outbox, config, sizes))
-    yield from in_time("state", partial(check_state, config.state))
+    state = in_time("state", partial(check_state, config.state))
+    yield from [damage] if damage and all(finding.verdict == "ok" for finding in state) else state
     yield check_profile(config.profile)
     yield check_daemon(config.state)
     yield check_camera_clock([(record.taken_at, record.arrived_s) for record in latest if record.taken_at])
@@ -85,15 +87,24 @@ def in_time(check: str, look_at: Callable[[], list[Finding]], seconds: float = A
     return found
 
 
-def _latest(config: Config) -> list[Record]:
-    """What was finished last; nothing where there is no ledger that can be read."""
+def _latest(config: Config) -> tuple[list[Record], Finding | None]:
+    """What was finished last, and what is wrong with the ledger; neither where there is none yet."""
     try:
+        if not (config.state / NAME).is_file():
+            return [], None
         ledger = Ledger.open(config.state)
-    except FlexispError:
-        return []
+    except (FlexispError, OSError) as error:
+        return [], _unusable(error)
     try:
-        return reports.latest(ledger, LATEST)
-    except FlexispError:
-        return []
+        return reports.latest(ledger, LATEST), None
+    except FlexispError as error:
+        return [], _unusable(error)
     finally:
         ledger.close()
+
+
+def _unusable(error: FlexispError | OSError) -> Finding:
+    """A ledger that the daemon would not start with."""
+    if isinstance(error, FlexispError):
+        return Finding("fail", "state", error.problem.rstrip("."), error.remedy)
+    return Finding("fail", "state", displayable(str(error)), "Check the folder's permissions and disk.")

@@ -36,7 +36,7 @@ class Record:
     Attributes:
         folder: The raw's folder, relative to its inbox.
         cause: What a waiting row waits for: "metadata", "whole file", "file access", "outbox", "volume" or "networks".
-        profile: Name of the profile that it was stamped with; `profile_sha256` is its content.
+        profile: Name of the profile that it was stamped with; `profile_sha256` is its content, `look` its snapshot.
         target: Below the outbox, without extension; None until a worker has read it.
         outputs: (name, SHA-256, size in bytes) of each, in the target's folder.
         twin: Of a duplicate, the id of the row with the same bytes.
@@ -54,6 +54,7 @@ class Record:
     origin: str
     profile: str
     profile_sha256: str
+    look: str
     suspect: bool
     attempts: int
     failures: int
@@ -76,7 +77,10 @@ class Record:
         return self.capture.raw.parent.relative_to(self.inbox)
 
 
-SELECT = "select capture.*, profile.name as profile_name from capture join profile on profile.sha256 = capture.profile"
+SELECT = (
+    "select capture.*, profile.name as profile_name, profile.sha256 as profile_sha256"
+    " from capture join profile on profile.look = capture.profile"
+)
 """Begins every query whose rows become records."""
 
 _ROLES = ("raw", "json", "xmp", "companion")
@@ -113,7 +117,8 @@ def record_of(row: Row) -> Record:
         observed={paths[role]: Observation(*seen[1:]) for role, seen in files.items()},
         state=State(row["state"]),
         profile=row["profile_name"],
-        profile_sha256=row["profile"],
+        profile_sha256=row["profile_sha256"],
+        look=row["profile"],
         suspect=bool(row["suspect"]),
         target=_below_outbox(row["target"]),
         receipt=_below_outbox(row["receipt"]),

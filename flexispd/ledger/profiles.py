@@ -18,29 +18,30 @@ _ACTIVE = "profile"
 def set_active(ledger: Ledger, profile: Profile, text: str) -> None:
     """From the next capture that is recorded on, this is the look. Takes effect whole or not at all."""
     with ledger.writing():
-        keep(ledger, profile, text)
-        ledger.set_setting(_ACTIVE, profile.sha256)
+        ledger.set_setting(_ACTIVE, keep(ledger, profile, text))
 
 
-def keep(ledger: Ledger, profile: Profile, text: str) -> None:
-    """Keep a snapshot without making it the active one."""
+def keep(ledger: Ledger, profile: Profile, text: str) -> str:
+    """Keep a snapshot without making it the active one; returns what rows are stamped with."""
+    look = f"{profile.name} {profile.sha256}"
     with ledger.writing() as db:
-        db.execute("insert or ignore into profile values (?, ?, ?)", (profile.sha256, profile.name, text))
+        db.execute("insert or ignore into profile values (?, ?, ?, ?)", (look, profile.name, profile.sha256, text))
+    return look
 
 
 def active(ledger: Ledger) -> Profile | None:
     """The look of the next capture; None in a ledger that no daemon has started with."""
-    sha256 = ledger.setting(_ACTIVE)
-    return None if sha256 is None else snapshot(ledger, sha256)
+    look = ledger.setting(_ACTIVE)
+    return None if look is None else snapshot(ledger, look)
 
 
 def active_name(ledger: Ledger) -> tuple[str, str] | None:
     """Name and SHA-256 of the active profile, which this version of flexispd need not be able to read."""
-    rows = ledger.rows("select name, sha256 from profile where sha256 = ?", ledger.setting(_ACTIVE, ""))
+    rows = ledger.rows("select name, sha256 from profile where look = ?", ledger.setting(_ACTIVE, ""))
     return (rows[0]["name"], rows[0]["sha256"]) if rows else None
 
 
-def snapshot(ledger: Ledger, sha256: str) -> Profile:
+def snapshot(ledger: Ledger, look: str) -> Profile:
     """The profile as it was when it was kept. ConfigError when this version of flexispd cannot read it any more."""
-    name, text = ledger.rows("select name, text from profile where sha256 = ?", sha256)[0]
+    name, sha256, text = ledger.rows("select name, sha256, text from profile where look = ?", look)[0]
     return replace(parse_profile(text, name), sha256=sha256)

@@ -101,7 +101,7 @@ def lines(ledger: Ledger, state: State | None = None, limit: int | None = None) 
     """The same rows as `listed`, in short."""
     select = (
         "select capture.id, state, path, length(inbox) as inbox_bytes, version, profile.name, reason"
-        " from capture join profile on profile.sha256 = capture.profile"
+        " from capture join profile on profile.look = capture.profile"
     )
     for id_, named, path, inbox_bytes, version, profile, reason in _listed(ledger, select, state, limit):
         name = os.fsdecode(path[inbox_bytes:].lstrip(b"/"))

@@ -40,7 +40,7 @@ def reprocessable(ledger: Ledger, since_s: float | None = None) -> list[int]:
     return [row["id"] for row in rows]
 
 
-def reprocess(ledger: Ledger, ids: Iterable[int], profile_sha256: str | None, at_s: float) -> int:
+def reprocess(ledger: Ledger, ids: Iterable[int], look: str | None, at_s: float) -> int:
     """
     A new version of each, behind everything else that is queued; returns how many. What got a newer version since it
     was found `reprocessable` is passed over.
@@ -56,7 +56,7 @@ def reprocess(ledger: Ledger, ids: Iterable[int], profile_sha256: str | None, at
             if row is None:
                 continue
             columns = {name: row[name] for name in ("inbox", "path", "shot", "files", "taken_at", "camera")}
-            reason = "asked for again" if profile_sha256 is None else "asked for under another profile"
+            reason = "asked for again" if look is None else "asked for under another profile"
             id_ = insert(
                 db,
                 **columns,
@@ -64,7 +64,7 @@ def reprocess(ledger: Ledger, ids: Iterable[int], profile_sha256: str | None, at
                 state=State.QUEUED,
                 reason=reason,
                 origin="reprocess",
-                profile=profile_sha256 or row["profile"],
+                profile=look or row["profile"],
                 lane=BACKLOG,
                 arrived_s=at_s,
                 changed_s=at_s,

@@ -31,7 +31,7 @@ create table capture (
     reason text not null,
     cause text not null default '',       -- what a waiting row waits for, in one word
     origin text not null,                 -- arrival | reprocess
-    profile text not null references profile(sha256),
+    profile text not null references profile(look),
     lane integer not null,                -- 0 arrived while somebody watched, 1 backlog
     suspect integer not null default 0,   -- was there when a worker died: tried again alone
     attempts integer not null default 0,  -- counted before the work begins
@@ -60,7 +60,10 @@ create index capture_by_twin on capture (twin) where twin is not null;
 create index capture_by_due on capture (due_s) where state = 'waiting';
 create index capture_by_cause on capture (cause) where state = 'waiting';
 create index capture_by_change on capture (state, changed_s);
-create table profile (sha256 text primary key, name text not null, text text not null);
+create table profile (
+    look text primary key,                -- name and content: a copy under another name is another look
+    name text not null, sha256 text not null, text text not null
+);
 create table history (
     id integer primary key, capture integer not null, at_s real not null, state text not null, reason text not null
 );

@@ -295,13 +295,26 @@ def test_a_daemon_that_runs_is_named(place: Path, capsys: pytest.CaptureFixture[
 
 def test_a_ledger_without_finished_captures_tells_nothing(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """
-    It is read, and stays as it is; so does one that cannot be read.
+    It is read, and stays as it is.
     """
     Ledger.create(place / "state").close()
     assert sheet(place, capsys)[1]["camera clock"]["text"] == "no finished capture tells it yet"
 
-    (place / "state" / "ledger.sqlite").write_bytes(b"no database at all" * 100)
-    assert sheet(place, capsys)[1]["camera clock"]["text"] == "no finished capture tells it yet"
+
+def test_a_damaged_ledger_fails(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """
+    The daemon does not start with it, and that is to be known before the night; the doctor leaves it as it is.
+    """
+    (place / "state").mkdir(exist_ok=True)
+    nonsense = b"no database at all" * 100
+    (place / "state" / "ledger.sqlite").write_bytes(nonsense)
+
+    code, findings = sheet(place, capsys)
+
+    assert code == 1
+    assert "is damaged" in findings["state"]["text"]
+    assert "backup" in findings["state"]["fix"]
+    assert (place / "state" / "ledger.sqlite").read_bytes() == nonsense
 
 
 def test_a_disk_that_does_not_answer_is_a_finding() -> None:

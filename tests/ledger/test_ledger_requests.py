@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from ledger_making import INBOX, WARM, arrival, claimed, new_ledger, record_one, render_one, state_of
 
-from flexispd.ledger import Ledger, State, arrivals, profiles, requests, work
+from flexispd.ledger import Ledger, State, arrivals, profiles, reports, requests, work
 from flexispd.profile import parse_profile
 
 
@@ -68,11 +68,11 @@ def test_reprocessing_makes_a_version_of_each_current_picture(ledger: Ledger) ->
     render_one(ledger, at_s=100.0)
     render_one(ledger, at_s=200.0)  # b.NEF is the second, because it is no longer young
     warm = parse_profile(WARM, "warm")
-    profiles.keep(ledger, warm, WARM)
+    look = profiles.keep(ledger, warm, WARM)
 
     recent = requests.reprocessable(ledger, since_s=150.0)
     assert recent == [2]
-    assert requests.reprocess(ledger, recent, warm.sha256, 300.0) == 1
+    assert requests.reprocess(ledger, recent, look, 300.0) == 1
     assert requests.reprocess(ledger, requests.reprocessable(ledger), None, 300.0) == 1
     assert requests.reprocessable(ledger) == []
     record_one(ledger, arrival("c.NEF"), at_s=300.0)
@@ -89,8 +89,8 @@ def test_a_file_that_changes_while_it_is_to_be_reprocessed_is_one_version(ledger
     record_one(ledger, arrival("a.NEF"))
     render_one(ledger)
     warm = parse_profile(WARM, "warm")
-    profiles.keep(ledger, warm, WARM)
-    requests.reprocess(ledger, requests.reprocessable(ledger), warm.sha256, 1.0)
+    look = profiles.keep(ledger, warm, WARM)
+    requests.reprocess(ledger, requests.reprocessable(ledger), look, 1.0)
 
     again = record_one(ledger, arrival("a.NEF", changed=2))
 
@@ -133,7 +133,19 @@ def test_a_snapshot_outlives_the_file_of_its_profile(ledger: Ledger) -> None:
 
     assert profiles.active(ledger) == warm
     assert profiles.active_name(ledger) == ("warm", warm.sha256)
-    assert profiles.snapshot(ledger, claimed(ledger).profile_sha256).white_balance.warmth_mired == 5
+    assert profiles.snapshot(ledger, claimed(ledger).look).white_balance.warmth_mired == 5
+
+
+def test_a_copy_of_a_profile_under_another_name_is_another_look(ledger: Ledger) -> None:
+    """
+    Its name stands in the names of the outputs, even if its content is the same so far.
+    """
+    profiles.set_active(ledger, parse_profile(WARM, "warm"), WARM)
+    record_one(ledger, arrival("a.NEF"))
+    profiles.set_active(ledger, parse_profile(WARM, "mine"), WARM)
+    record_one(ledger, arrival("b.NEF"))
+
+    assert [record.profile for record in reports.listed(ledger)] == ["warm", "mine"]
 
 
 def test_a_ledger_that_no_daemon_has_started_with_has_no_look(tmp_path: Path) -> None:
