@@ -284,6 +284,8 @@ def overlap(inboxes: Sequence[Path], outbox: Path, state: Path) -> tuple[str, st
             return "inbox", f"{shown} lies in the outbox, where pictures would be taken for captures"
         if places[state].within(places[inbox]):
             return "state", f"lies in the inbox {shown}, which is never written to"
+        if inbox in inboxes[:nth]:
+            return "inbox", f"names {shown} twice"
         for other in inboxes[:nth]:
             if places[inbox].within(places[other]) or places[other].within(places[inbox]):
                 return "inbox", f"{shown} and {displayable(other)} lie in one another, so captures would be found twice"

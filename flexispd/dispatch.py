@@ -240,7 +240,7 @@ class Dispatcher:
                 work.describe(self._ledger, record.id, taken_at, camera)
             names = self._names(record, taken_at, camera)
             target = work.name(self._ledger, record.id, names, another=isinstance(message, Taken))
-        worker.go(record.id, self._absolute(target), now_s)
+        worker.go(record.id, self._absolute(target), self._outbox.anchor, now_s)
 
     def _names(self, record: Record, taken_at: str | None, camera: str | None) -> Iterator[PurePath]:
         return candidates(

@@ -31,6 +31,7 @@ from pathlib import Path
 from typing import Literal
 
 from flexispd.capture.records import Capture
+from flexispd.export.publish import Anchor
 from flexispd.profile import Profile
 
 
@@ -121,10 +122,11 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class Go:
-    """Carry on, with this target; None when the name needs what `Named` tells."""
+    """Carry on, with this target, None when the name needs what `Named` tells, in the outbox as it is now."""
 
     job: int
     target: Path | None
+    anchor: Anchor | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,10 +218,11 @@ class Showable:
 
 @dataclass(frozen=True, slots=True)
 class Permit:
-    """Whether it may appear."""
+    """Whether it may appear, in the outbox as it is now."""
 
     number: int
     granted: bool
+    anchor: Anchor | None = None
 
 
 @dataclass(frozen=True, slots=True)

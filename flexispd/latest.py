@@ -100,7 +100,7 @@ class Latest:
             elif not self._refused:
                 log.warning("latest.refused", file=displayable(self.config.outbox / NAME))
             self._refused = not granted
-            worker.send(Permit(message.number, granted))
+            worker.send(Permit(message.number, granted, self._outbox.anchor))
             return
         if message.number == self._number:
             self._asked = None

@@ -7,6 +7,7 @@ answer is no, nothing is rendered, nothing is lost, and the question is asked ag
 
 from __future__ import annotations
 
+import errno
 import os
 import queue
 import secrets
@@ -18,11 +19,19 @@ from pathlib import Path
 
 from flexispd.capture.filesystem import mount_of
 from flexispd.errors import displayable
-from flexispd.export.publish import remove_stale_temporaries
+from flexispd.export.publish import Anchor, remove_stale_temporaries
 
 OPEN_CHECK_S = 10.0
 BLOCKED_CHECK_S = (2.0, 2.0, 5.0, 15.0, 30.0)
 """Between questions while nothing can be written; longer when room was found and then proved too small."""
+
+_REMEDIES = {
+    errno.ENOSPC: "Make room.",
+    errno.EDQUOT: "Make room, or have the quota raised.",
+    errno.EROFS: "Mount it writable.",
+    errno.EACCES: "Give the user of flexispd the right to write there.",
+    errno.EPERM: "Give the user of flexispd the right to write there.",
+}
 
 ANSWER_S_MAX = 30.0
 MB = 1 << 20
@@ -37,11 +46,13 @@ class Answer:
         problem: Why nothing can be written, as a sentence with its remedy; None when it can.
         free_bytes: For a user like us; None when nobody could say.
         mount: Where its volume is mounted.
+        anchor: The folder as it is.
     """
 
     problem: str | None
-    free_bytes: int | None
-    mount: Path | None
+    free_bytes: int | None = None
+    mount: Path | None = None
+    anchor: Anchor | None = None
 
 
 class Outbox:
@@ -51,6 +62,7 @@ class Outbox:
     Attributes:
         problem: Why nothing is written now, or None. Begins with a sentence, because nobody has looked yet.
         known: Whether anybody has looked, or waited for the answer in vain.
+        anchor: The folder as it was when it was last looked at; what is written must go there.
         free_min_mb: What is to be left free.
         recovered: Set when the outbox itself is found well after it was not; whoever acts on it clears it. A picture
             that could not be written while the outbox was well has a trouble of its own, such as one folder's rights.
@@ -62,6 +74,7 @@ class Outbox:
         self.known = False
         self.free_bytes: int | None = None
         self.mount = mount
+        self.anchor: Anchor | None = None
         self.free_min_mb = free_min_mb
         self.recovered = False
         self._ill = True  # as far as anybody knows
@@ -124,6 +137,7 @@ class Outbox:
         self.problem = answer.problem
         self.free_bytes = answer.free_bytes
         self.mount = answer.mount or self.mount
+        self.anchor = answer.anchor or self.anchor
         self._due_s = now_s + (OPEN_CHECK_S if answer.problem is None else BLOCKED_CHECK_S[0])
 
     def _serve(self) -> None:
@@ -146,21 +160,22 @@ def look(folder: Path, free_min_bytes: int, expected: Path | None) -> Answer:
     try:
         mount = mount_of(folder).point
         if expected is not None and mount != expected and mount in expected.parents:
-            return Answer(f"The volume of {shown} is not mounted at {displayable(expected)}. Mount it.", None, None)
-        folder.mkdir(exist_ok=True)
+            return Answer(f"The volume of {shown} is not mounted at {displayable(expected)}. Mount it.")
+        anchor = Anchor.of(folder)
         status = os.statvfs(folder)
         free = status.f_bavail * status.f_frsize
         _write_something(folder)
     except FileNotFoundError:
-        return Answer(f"{shown} is not there. Mount its volume, or make the folder.", None, None)
+        return Answer(f"{shown} is not there. Mount its volume, or make the folder.")
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else str(error)
-        return Answer(f"{shown} cannot be written to: {reason}. Make room, or check its permissions.", None, None)
+        remedy = _REMEDIES.get(error.errno or 0, "Check its disk and its permissions.")
+        return Answer(f"{shown} cannot be written to: {reason}. {remedy}")
     if free < free_min_bytes:
         left, wanted = free // MB, free_min_bytes // MB
         problem = f"Only {left} MB are free in {shown}, and {wanted} are to be left. Make room, or lower free_min_mb."
-        return Answer(problem, free, mount)
-    return Answer(None, free, mount)
+        return Answer(problem, free, mount, anchor)
+    return Answer(None, free, mount, anchor)
 
 
 def _write_something(folder: Path) -> None:

@@ -33,6 +33,7 @@ from flexispd.develop.upload import upload
 from flexispd.develop.white_balance import cautions, estimate, white_balance
 from flexispd.errors import DeviceError, FlexispError
 from flexispd.export.encode import encode, pixel_type, upright_size
+from flexispd.export.publish import Anchor
 from flexispd.export.receipt import (
     Ingredients,
     Inputs,
@@ -269,8 +270,8 @@ def decode(capture: Capture, inputs: Inputs, timed: Timer) -> Mosaic:
         inputs.check_unchanged()  # also when decoding failed: half a file explains why
 
 
-def publish(planned: Plan, shot: ShotInfo, picture: Picture, timed: Timer) -> Result:
-    """Encode a picture for each export and let it appear with its receipt; errors as `publish_with_receipt`."""
+def publish(planned: Plan, shot: ShotInfo, picture: Picture, timed: Timer, anchor: Anchor | None = None) -> Result:
+    """Encode a picture for each export and let it appear with its receipt; the rest as `publish_with_receipt`."""
     profile = planned.ingredients.profile
     with timed("encode", on_device=False):
         software = f"flexispd {__version__} ({profile.name})"
@@ -286,7 +287,7 @@ def publish(planned: Plan, shot: ShotInfo, picture: Picture, timed: Timer) -> Re
     reported = replace(picture, report={**picture.report, "milliseconds": dict(timed.steps_ms)})
     receipt = build_receipt(planned.ingredients, shot, reported, outputs, planned.clearance.previous)
     with timed("publish", on_device=False):
-        publish_with_receipt(receipt, planned.receipt_path, files, planned.clearance)
+        publish_with_receipt(receipt, planned.receipt_path, files, planned.clearance, anchor)
     return Result(profile.name, planned.receipt_path, receipt, tuple(files))
 
 

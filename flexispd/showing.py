@@ -62,11 +62,12 @@ class Showing:
         source, data = _jpeg(show)
         before = standing(show.target)
         self._send(Showable(show.number, hashlib.sha256(data).hexdigest(), before))
-        if not self._permits.get().granted:
+        permit = self._permits.get()
+        if not permit.granted:
             raise FileExistsError(f"{show.target.name} is not ours")
         if standing(show.target) != before:
             raise FileExistsError(f"{show.target.name} was changed just now")
-        publish_together([(show.target, data)], replacing=[] if before is None else [show.target])
+        publish_together([(show.target, data)], replacing=[] if before is None else [show.target], anchor=permit.anchor)
         return source
 
 

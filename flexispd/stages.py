@@ -40,7 +40,7 @@ from flexispd.errors import (
     VanishedError,
     displayable,
 )
-from flexispd.export.publish import outbox_error
+from flexispd.export.publish import Anchor, outbox_error
 from flexispd.export.receipt import Inputs, Receipt, hash_inputs
 from flexispd.jobs import (
     Drop,
@@ -141,6 +141,7 @@ class _Planned:
     inputs: Inputs
     models: Models
     plan: Plan
+    anchor: Anchor | None
 
 
 def _to_the_end(work: Callable[[], None]) -> None:
@@ -200,18 +201,18 @@ class Stages:
             self._begin(task, "read")
             with task.timed("hash", on_device=False):
                 inputs = hash_inputs(task.job.capture)
-            target = self._ask(task, Hashed(task.job.id, inputs.raw.sha256, inputs.content_sha256))
+            go = self._ask(task, Hashed(task.job.id, inputs.raw.sha256, inputs.content_sha256))
             self._begin(task, "read")
             models = self._models_of(task.job.profile)
-            planned = None if target is None else self._planned(task, inputs, models, target)
+            planned = None if go.target is None else self._planned(task, inputs, models, go)
             if planned is None or not planned.plan.clearance.up_to_date:
                 self._begin(task, "decode")
                 mosaic = decode(task.job.capture, inputs, task.timed)
                 if planned is None:
                     shot = mosaic.shot
-                    target = self._ask(task, Named(task.job.id, shot.taken_at, shot.model or shot.make))
+                    go = self._ask(task, Named(task.job.id, shot.taken_at, shot.model or shot.make))
                     self._begin(task, "read")
-                    planned = self._planned(task, inputs, models, target)
+                    planned = self._planned(task, inputs, models, go)
             if planned.plan.clearance.up_to_date:
                 self._finish(task, found(planned.plan))
                 return
@@ -232,29 +233,29 @@ class Stages:
             while True:
                 self._begin(task, "publish")
                 try:
-                    result = publish(planned.plan, shot, picture, task.timed)
+                    result = publish(planned.plan, shot, picture, task.timed, planned.anchor)
                 except NameTakenError:  # since it was planned
-                    target = self._ask(task, Taken(task.job.id))
+                    go = self._ask(task, Taken(task.job.id))
                     self._begin(task, "publish")
-                    planned = self._planned(task, planned.inputs, planned.models, target)
+                    planned = self._planned(task, planned.inputs, planned.models, go)
                     if not planned.plan.clearance.up_to_date:
                         continue
                     result = found(planned.plan)
                 self._finish(task, result)
                 return
 
-    def _planned(self, task: _Task, inputs: Inputs, models: Models, target: Path | None) -> _Planned:
+    def _planned(self, task: _Task, inputs: Inputs, models: Models, go: Go) -> _Planned:
         """What will be written where, under this name or the next one that the supervisor gives."""
         profile = task.job.profile
         while True:
-            if target is None:
+            if go.target is None:
                 raise ValueError("a name was asked for, and none was given")
             try:
-                decided = plan(Order(profile, target), inputs, models.weights[profile.model], "stale")
+                decided = plan(Order(profile, go.target), inputs, models.weights[profile.model], "stale")
             except NameTakenError:
-                target = self._ask(task, Taken(task.job.id))
+                go = self._ask(task, Taken(task.job.id))
             else:
-                return _Planned(task, inputs, models, decided)
+                return _Planned(task, inputs, models, decided, go.anchor)
 
     def _models_of(self, profile: Profile) -> Models:
         if profile.model not in self._models:
@@ -265,13 +266,13 @@ class Stages:
         task.stage = stage
         self._send(Stage(task.job.id, stage))
 
-    def _ask(self, task: _Task, question: Hashed | Named | Taken) -> Path | None:
-        """The target that the supervisor gives."""
+    def _ask(self, task: _Task, question: Hashed | Named | Taken) -> Go:
+        """Where the supervisor lets it go."""
         self._send(question)
         answer = task.answers.get()
         if isinstance(answer, Drop):
             raise _DroppedError
-        return answer.target
+        return answer
 
     def _finish(self, task: _Task, result: Result) -> None:
         receipt = result.receipt

@@ -18,6 +18,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+from flexispd.export.publish import Anchor
 from flexispd.jobs import Drop, Go, Hashed, Job, Named, Permit, Ready, Show, Stage, Taken, Unready, WorkerOptions
 
 START_S_MAX = 180.0
@@ -85,13 +86,13 @@ class Worker:
         self.tasks[job.id] = Task(job, alone)
         self.send(job)
 
-    def go(self, id_: int, target: Path | None, now_s: float) -> None:
-        """Let a job carry on, under this name."""
+    def go(self, id_: int, target: Path | None, anchor: Anchor | None, now_s: float) -> None:
+        """Let a job carry on, under this name, in the outbox as it is now."""
         task = self.tasks.get(id_)
         if task is not None:
             task.folder = target.parent if target else task.folder
             task.since_s = now_s
-        self.send(Go(id_, target))
+        self.send(Go(id_, target, anchor))
 
     def drop(self, id_: int) -> None:
         """Let a job go."""

@@ -11,6 +11,7 @@ from flexispd.outbox import BLOCKED_CHECK_S, OPEN_CHECK_S, Outbox, look
 @pytest.fixture
 def outbox(tmp_path):
     """An outbox that nobody has looked at yet."""
+    (tmp_path / "out").mkdir()
     outbox = Outbox(tmp_path / "out", 0, None, lambda: None)
     yield outbox
     outbox.close()
@@ -32,8 +33,9 @@ def answered(outbox: Outbox, now_s: float) -> bool:
 
 def test_a_folder_that_can_be_written_to_is_open(tmp_path):
     """
-    It is made when only itself is missing, and the probe is gone afterwards.
+    The probe is gone afterwards.
     """
+    (tmp_path / "out").mkdir()
     answer = look(tmp_path / "out", 0, None)
 
     assert answer.problem is None
@@ -42,12 +44,12 @@ def test_a_folder_that_can_be_written_to_is_open(tmp_path):
     assert list((tmp_path / "out").iterdir()) == []
 
 
-def test_missing_parents_are_not_made(tmp_path):
+def test_a_missing_folder_is_not_made(tmp_path):
     """
-    A path whose upper part is missing usually lies on a volume that is not there.
+    It usually lies on a volume that is not there; `flexispd init` makes it where it is wanted.
     """
-    assert "is not there" in problem(tmp_path / "volume" / "out")
-    assert not (tmp_path / "volume").exists()
+    assert "is not there" in problem(tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_volume_that_is_not_mounted_is_not_written_to(tmp_path):
@@ -146,7 +148,6 @@ def test_what_a_dead_worker_left_is_removed(outbox, tmp_path):
     Only names of our own form, and only those that no living process holds.
     """
     folder = tmp_path / "out"
-    folder.mkdir()
     (folder / ".flexispd-0123456789abcdef.tmp").write_text("half a picture")
     (folder / ".mine.tmp").write_text("mine")
 
@@ -174,5 +175,6 @@ def test_only_an_outbox_that_was_ill_itself_has_recovered(outbox, tmp_path):
     answered(outbox, 100.0)
     assert outbox.problem is not None
     (tmp_path / "out").unlink()
+    (tmp_path / "out").mkdir()
     answered(outbox, 200.0)
     assert outbox.recovered

@@ -72,7 +72,7 @@ def resume(
     accept_volumes: Annotated[
         bool,
         typer.Option(
-            "--accept-volumes", help="Also where an inbox or the outbox lies on another volume than it did before."
+            "--accept-volumes", help="Do not wait any more for volumes that inboxes or the outbox lay on before."
         ),
     ] = False,
     as_json: JsonOption = False,
@@ -124,12 +124,12 @@ def submit(
 def _in_inbox(config: Config, path: Path) -> Path:
     """The file as the daemon knows it: below an inbox as that is configured, also when links lead there."""
     place = Path(os.path.abspath(path))  # noqa: PTH100  (links stay as they are)
+    if place.is_dir():
+        raise typer.BadParameter(f"{displayable(place)} is a folder; name the files in it", param_hint="PATH")
     found = _below(place, config.inboxes) or _below(Path(os.path.realpath(place.parent)) / place.name, config.inboxes)
     if found is None:
         inboxes = ", ".join(map(displayable, config.inboxes))
         raise typer.BadParameter(f"{displayable(place)} does not lie in an inbox: {inboxes}", param_hint="PATH")
-    if found.is_dir():
-        raise typer.BadParameter(f"{displayable(found)} is a folder; name the files in it", param_hint="PATH")
     if not found.is_file():
         raise VanishedError(f"{displayable(found)} does not exist.", remedy="Submit a file after it was written.")
     return found

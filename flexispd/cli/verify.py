@@ -133,11 +133,11 @@ def _summary(newest: Sequence[Record], verified: set[int], faults: Sequence[Faul
 
 
 def _lines(told: Mapping[str, Any]) -> Iterator[str]:
+    for capture in told["unverified"]:
+        if capture["state"] not in ("done", "duplicate"):  # told as faults, and nothing that anybody has to look after
+            yield f"{capture['id']} {capture['name']} is {capture['state']}: {displayable(capture['reason'])}"
     for fault in told["faults"]:
         yield f"{fault['file']} {fault['problem']} ({fault['kind']}, capture {fault['id']})"
-    for capture in told["unverified"]:
-        if capture["state"] != "done":
-            yield f"{capture['id']} {capture['name']} is {capture['state']}: {displayable(capture['reason'])}"
     others = "".join(f", {number:,} {state}" for state, number in told["others"].items())
     yield f"{told['arrived']:,} arrived, {told['verified']:,} verified{others}"
     if told["faults"]:

@@ -37,12 +37,43 @@ _NO_HARD_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
 _TEMPORARY = re.compile(r"\.flexispd-[0-9a-f]{16}\.tmp")
 
 
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """
+    A folder as it was when all was well. When its volume goes, an empty folder of another disk shows in its place.
+
+    Attributes:
+        device, inode: What the kernel knew it by.
+    """
+
+    folder: Path
+    device: int
+    inode: int
+
+    @classmethod
+    def of(cls, folder: Path) -> Anchor:
+        """The folder as it is now. OSError when it is not there."""
+        status = folder.stat()
+        return cls(folder, status.st_dev, status.st_ino)
+
+    def check(self) -> None:
+        """BlockedError unless this is still the folder that it was."""
+        with _translated(self.folder):
+            if Anchor.of(self.folder) != self:
+                raise BlockedError(
+                    f"{displayable(self.folder)} is another folder than a moment ago.",
+                    remedy="Mount its volume again.",
+                )
+
+
 def publish(data: bytes, target: Path) -> None:
     """Write `data` to `target` atomically and durably, replacing any earlier version. Errors as `publish_together`."""
     publish_together([(target, data)], replacing=[target])
 
 
-def publish_together(files: Sequence[tuple[Path, bytes]], *, replacing: Collection[Path] = ()) -> None:
+def publish_together(
+    files: Sequence[tuple[Path, bytes]], *, replacing: Collection[Path] = (), anchor: Anchor | None = None
+) -> None:
     """
     Write all of the files, or none of them.
 
@@ -50,6 +81,7 @@ def publish_together(files: Sequence[tuple[Path, bytes]], *, replacing: Collecti
         files: Target and content, in the order in which they shall appear. Missing folders are made.
         replacing: The targets that may exist. Any other is created only if its name is free at that moment: a file
             that somebody else put there meanwhile stays, and the call fails.
+        anchor: A folder that must not have become another one.
 
     Raises:
         BlockedError: Nothing can be written to the folder, whichever file it is: full, read-only, not permitted, gone.
@@ -63,12 +95,16 @@ def publish_together(files: Sequence[tuple[Path, bytes]], *, replacing: Collecti
     folders = list(dict.fromkeys(target.parent for target, _ in files))
     with ExitStack() as locks:
         try:
+            if anchor is not None:
+                anchor.check()
             for folder in folders:
                 with _translated(folder):
                     _make_folder(folder, made)
             for target, data in files:
                 with _translated(target):
                     staged.append((_stage(data, target.parent, locks), target))
+            if anchor is not None:
+                anchor.check()  # from here on, the open files keep the volume from being unmounted
             for temporary, target in staged:
                 with _translated(target):
                     _appear(temporary, target, replace=target in replacing)

@@ -34,7 +34,7 @@ from pathlib import Path
 from typing import Literal
 
 from flexispd.errors import CaptureError, NameTakenError, TransientError, displayable
-from flexispd.export.publish import outbox_error, publish_together
+from flexispd.export.publish import Anchor, outbox_error, publish_together
 from flexispd.export.receipt import Ingredients, OutputFile, Receipt, read_receipt, receipt_bytes, sha256_of
 from flexispd.profile import ExportParams
 
@@ -101,17 +101,17 @@ def may_replace(
 
 
 def publish_with_receipt(
-    receipt: Receipt, receipt_path: Path, pictures: Mapping[Path, bytes], taken: Clearance
+    receipt: Receipt, receipt_path: Path, pictures: Mapping[Path, bytes], taken: Clearance, anchor: Anchor | None = None
 ) -> None:
     """
-    Write the pictures and their receipt, all or none; errors as `publish_together`.
+    Write the pictures and their receipt, all or none; `anchor` and errors as `publish_together`.
 
     The receipt appears first. Were it last, a power cut between the two would leave a picture that nobody can prove to
     be ours, and no later run could replace it.
     """
     files = [(receipt_path, receipt_bytes(receipt)), *pictures.items()]
     try:
-        publish_together(files, replacing=taken.replacing)
+        publish_together(files, replacing=taken.replacing, anchor=anchor)
     except NameTakenError as error:
         if isinstance(error.__cause__, FileExistsError):
             _refuse_a_race(Path(error.__cause__.filename), receipt_path)

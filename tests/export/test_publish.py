@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from flexispd.errors import BlockedError, CaptureError, NameTakenError, TransientError
-from flexispd.export.publish import STALE_AFTER_S, publish, publish_together, remove_stale_temporaries
+from flexispd.export.publish import STALE_AFTER_S, Anchor, publish, publish_together, remove_stale_temporaries
 
 TEMPORARY = ".flexispd-0000000000000000.tmp"
 LONGEST_NAME = "n" * 251 + ".jpg"
@@ -357,3 +357,24 @@ def test_a_folder_without_permission_is_worth_another_try(tmp_path: Path) -> Non
 
     assert "not permitted" in result.stdout, result.stderr
     assert everything_below(tmp_path) == []
+
+
+def test_nothing_is_written_into_a_folder_that_took_the_place_of_another(tmp_path: Path) -> None:
+    """
+    When the outbox's volume goes, an empty folder shows in its place; what was written there would be out of sight.
+    """
+    outbox = tmp_path / "out"
+    outbox.mkdir()
+    anchor = Anchor.of(outbox)
+    publish_together([(outbox / "a.jpg", b"a")], anchor=anchor)
+    outbox.rename(tmp_path / "unmounted")
+    outbox.mkdir()
+
+    with pytest.raises(BlockedError, match="another folder"):
+        publish_together([(outbox / "2026" / "b.jpg", b"b")], anchor=anchor)
+    assert list(outbox.iterdir()) == []
+
+    outbox.rmdir()
+    with pytest.raises(BlockedError):
+        publish_together([(outbox / "b.jpg", b"b")], anchor=anchor)
+    assert not outbox.exists()

@@ -1,8 +1,8 @@
 """
 Kill -9 at random moments while captures arrive, many times over: in the end everything is there once.
 
-FLEXISPD_KILLS says how often, 40 by default; `make soak` does it 500 times. One test kills the daemon with everything that
-belongs to it, the other its worker. The name of each test has its seed; FLEXISPD_SEED repeats a run.
+FLEXISPD_KILLS says how often, 40 by default; `make soak` does it 500 times. One test kills the daemon with everything
+that belongs to it, the other its worker. The name of each test has its seed; FLEXISPD_SEED repeats a run.
 """
 
 import os

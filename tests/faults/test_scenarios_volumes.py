@@ -109,6 +109,29 @@ def test_scenario_13_a_mount_point_without_its_volume_is_not_written_to(inside: 
     assert inside.stop() == 0
 
 
+def test_scenario_13_an_outbox_that_goes_while_it_runs_is_not_written_to(inside: Studio, namespace: Namespace) -> None:
+    """
+    Not even by the capture that arrives in the next moment: its picture would be out of sight when the volume returns.
+    """
+    namespace.mount(inside.outbox, "4m")
+    inside.start()
+    first = inside.drop("first.dng", raw_bytes(132))
+    inside.wait_state(first, State.DONE)
+
+    namespace.unmount(inside.outbox)
+    second = inside.drop("second.dng", raw_bytes(133))
+    wait_for(lambda: "not mounted" in blocked(inside), 20, "the volume is missed")
+
+    record = inside.record(second)
+    assert record is not None
+    assert record.state in (State.WAITING, State.QUEUED)
+    assert list(inside.outbox.iterdir()) == []
+    namespace.mount(inside.outbox, "4m")
+    inside.wait_state(second, State.DONE)
+    assert list(inside.outbox.iterdir()) == []
+    assert inside.stop() == 0
+
+
 def test_scenario_14_an_outbox_that_fills_up_pauses_and_goes_on(inside: Studio, namespace: Namespace) -> None:
     """
     In the middle of writing: no temporary is left, the status says so, and with space again the frame is rendered once.
