@@ -22,7 +22,7 @@ def faults(studio: Studio) -> list[tuple[str, str]]:
 
 def test_a_whole_session_is_counted(studio: Studio) -> None:
     """
-    What arrived, what was verified, and what somebody has to look after; a capture that could not be rendered is no fault.
+    What arrived, what was verified, and what somebody has to look after.
     """
     for name in ("a.NEF", "b.NEF"):
         studio.publish(name)
