@@ -47,8 +47,14 @@ class Daemon:
 class Hold:
     """The lock of a state folder, held until `release` or the end of the process."""
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, path: Path, descriptor: int) -> None:
+        self._path = path
         self._descriptor: int | None = descriptor
+
+    def check(self) -> None:
+        """SetupError when the file is not there any more, or another: then somebody else may have the state folder."""
+        if self._descriptor is not None and not _is_named(self._descriptor, self._path):
+            raise gone(self._path)
 
     def release(self) -> None:
         """Let another daemon start. May be called again."""
@@ -80,7 +86,15 @@ def hold(state: Path) -> Hold:
         except BaseException:
             os.close(descriptor)
             raise
-    return Hold(descriptor)
+    return Hold(state / LOCK, descriptor)
+
+
+def gone(path: Path) -> SetupError:
+    """A file of the state folder was removed or replaced under the daemon."""
+    return SetupError(
+        f"{displayable(path)} was removed or replaced while flexispd was running.",
+        remedy="Leave the state folder alone, and start flexispd again: it finds finished pictures by their content.",
+    )
 
 
 def running(state: Path) -> Daemon | None:
@@ -139,6 +153,14 @@ def _locked(descriptor: int, kind: int, patience_s: float) -> bool:
             time.sleep(_LOOK_S)
         else:
             return True
+
+
+def _is_named(descriptor: int, path: Path) -> bool:
+    """Whether an open file is still the one of this name."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except OSError:
+        return False
 
 
 def _written(descriptor: int) -> Daemon:

@@ -28,7 +28,7 @@ from flexispd.intake import Intake
 from flexispd.ledger import Ledger, LedgerError, State, arrivals, reports, requests, work
 from flexispd.log import close_file, log, open_file, to_service
 from flexispd.outbox import Outbox
-from flexispd.presence import write_status
+from flexispd.presence import Hold, write_status
 from flexispd.readiness import set_profile
 from flexispd.signals import Signals
 from flexispd.status import Status, describe
@@ -56,12 +56,14 @@ class Supervisor:
     """
     The loop. `run` returns when it was told to stop, or, with `once`, when there is nothing left to do.
 
-    Raises ConfigError, SetupError and LedgerError before anything is started.
+    Raises ConfigError, SetupError and LedgerError before anything is started, and SetupError when its own files are
+    taken away.
     """
 
-    def __init__(self, config: Config, ledger: Ledger, signals: Signals, *, once: bool = False) -> None:
+    def __init__(self, config: Config, ledger: Ledger, lock: Hold, signals: Signals, *, once: bool = False) -> None:
         self.config = config
         self._ledger = ledger
+        self._lock = lock
         self._signals = signals
         self._once = once
         self._notifier = Notifier()
@@ -169,6 +171,8 @@ class Supervisor:
         if now_s < self._requests_due_s:
             return
         self._requests_due_s = now_s + REQUESTS_S
+        self._lock.check()
+        self._ledger.check_file()
         version = self._ledger.data_version()
         if version == self._ledger_version:
             return

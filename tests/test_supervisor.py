@@ -10,7 +10,9 @@ from test_dispatch import start_idle
 
 from flexispd.capture.records import Arrival, Capture, Observation
 from flexispd.config import parse_config
+from flexispd.errors import SetupError
 from flexispd.ledger import Ledger, LedgerError, State, arrivals, reports, work
+from flexispd.presence import hold
 from flexispd.readiness import set_profile
 from flexispd.signals import Signals
 from flexispd.supervisor import Supervisor
@@ -30,13 +32,15 @@ def supervisor(tmp_path):
     )
     ledger = Ledger.create(config.state)
     set_profile(ledger, config)
-    supervisor = Supervisor(config, ledger, Signals(), once=True)
+    lock = hold(config.state)
+    supervisor = Supervisor(config, ledger, lock, Signals(), once=True)
     worker = start_idle("auto")
     worker.started_s = time.monotonic()
     supervisor._dispatch.workers.append(worker)
     yield supervisor
     supervisor._dispatch.kill_all()
     ledger.close()
+    lock.release()
     for number, handler in before.items():
         signal.signal(number, handler)
 
@@ -113,3 +117,17 @@ def test_while_the_ledger_is_blocked_a_step_that_seems_long_is_no_reason_to_be_r
     supervisor._ledger_failed(LedgerError("full", remedy="Make room."), time.time())
     supervisor._tell(time.monotonic() + 2, time.time())
     assert fed
+
+
+@pytest.mark.parametrize("name", ["ledger.sqlite", "daemon.lock"])
+def test_it_ends_when_its_own_files_are_taken_away(supervisor, name):
+    """
+    It would write where nobody reads, or a second daemon could start beside it; nothing of that is ever said otherwise.
+    """
+    path = supervisor.config.state / name
+    supervisor._take_requests(1.0)
+    path.rename(path.with_name("elsewhere"))
+    path.touch()
+
+    with pytest.raises(SetupError, match="removed or replaced"):
+        supervisor._take_requests(2.0)

@@ -39,7 +39,7 @@ def run(
         assert active is not None  # set_profile has just seen to it
         check_networks(active.model)
         to_service(config.log, None)
-        code = Supervisor(config, ledger, Signals(), once=once).run()
+        code = Supervisor(config, ledger, lock, Signals(), once=once).run()
     finally:
         ledger.close()
         lock.release()

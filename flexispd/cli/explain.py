@@ -93,7 +93,7 @@ _CHANGES = {
     "waiting for volume": "It goes on when its volume is back; `flexispd resume --accept-volumes` takes this one.",
     "waiting for networks": "It is tried again {when}when its networks are in place; {retry} tries at once.",
     "running": "It is finished, or, when its worker dies, tried again alone.",
-    "done": "A file of it that changes or joins makes a new version, as `flexispd reprocess` does; the pictures stay.",
+    "done": "A raw, JSON or XMP that changes or joins makes a new version, like `flexispd reprocess`; pictures stay.",
     "quarantined": "{retry}, or a change of its files, queues it again.",
     "duplicate": "It is rendered when its file changes, or when the one with the same bytes vanishes before it is.",
     "superseded": "Nothing: a newer version took its place. The pictures stay.",

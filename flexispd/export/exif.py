@@ -70,6 +70,10 @@ def exif_tags(shot: ShotInfo, software: str, size: tuple[int, int], *, gps: bool
     return exif
 
 
+MOVED_MAX = 5e-4
+"""Share of an exposure time that its fraction may be off; no photographer could tell."""
+
+
 def exposure_fraction(exposure_s: float | None) -> Fraction | None:
     """
     Exposure time as a camera would print it: 0.0166667 is 1/60 and 0.769 is 10/13.
@@ -81,6 +85,8 @@ def exposure_fraction(exposure_s: float | None) -> Fraction | None:
     if exposure_s >= 1:
         return _fraction(exposure_s, 1000)
     inverse = _fraction(1 / exposure_s, 100)
+    if inverse is not None and abs(float(inverse) * exposure_s - 1) > MOVED_MAX:
+        inverse = _fraction(1 / exposure_s, 1000)  # close to a second, hundredths are coarse
     return 1 / inverse if inverse else None
 
 

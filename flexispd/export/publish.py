@@ -245,23 +245,19 @@ class _Trouble:
     remedy: str
 
 
-_FULL = _Trouble(BlockedError, "There is no space left to write {}.", "Free some space, then run this again.")
+_FULL = _Trouble(BlockedError, "There is no space left to write {}.", "Free some space.")
 _FORBIDDEN = _Trouble(
     BlockedError,
     "Writing {} is not permitted.",
     "Give yourself write access to the folder, or choose another outbox.",
 )
-_SILENT = _Trouble(
-    BlockedError, "The disk or share of {} does not answer.", "Check it and its connection, then run this again."
-)
+_SILENT = _Trouble(BlockedError, "The disk or share of {} does not answer.", "Check it and its connection.")
 _NAME = _Trouble(
     CaptureError, "The file system does not accept the name {}.", "Rename the capture, or choose an outbox elsewhere."
 )
 _TROUBLES = {
     errno.ENOSPC: _FULL,
-    errno.EDQUOT: _Trouble(
-        BlockedError, "Your disk quota is used up, so {} was not written.", "Free some space, then run this again."
-    ),
+    errno.EDQUOT: _Trouble(BlockedError, "Your disk quota is used up, so {} was not written.", "Free some space."),
     errno.EROFS: _Trouble(
         BlockedError, "{} lies on a read-only file system.", "Mount it writable, or choose another outbox."
     ),
@@ -272,9 +268,7 @@ _TROUBLES = {
         "A part of the path of {} is a file, not a folder.",
         "Move that file away, or choose another outbox.",
     ),
-    errno.ENOENT: _Trouble(
-        BlockedError, "The folder of {} has vanished.", "Check that its volume is still there, then run this again."
-    ),
+    errno.ENOENT: _Trouble(BlockedError, "The folder of {} has vanished.", "Check that its volume is still there."),
     **dict.fromkeys(
         (
             *(errno.EIO, errno.ESTALE, errno.ENODEV, errno.ENXIO, errno.ENOTCONN, errno.EREMOTEIO, errno.ESHUTDOWN),
@@ -310,6 +304,4 @@ def outbox_error(path: Path, error: OSError) -> FlexispError:
     if known is not None:
         return known.kind(known.problem.format(shown), remedy=known.remedy)
     reason = os.strerror(error.errno) if error.errno else str(error)
-    return TransientError(
-        f"{shown} could not be written: {reason}.", remedy="Check the disk and its connection, then run this again."
-    )
+    return TransientError(f"{shown} could not be written: {reason}.", remedy="Check the disk and its connection.")

@@ -187,7 +187,7 @@ def _reading(path: Path) -> Iterator[None]:
         reason = os.strerror(error.errno) if error.errno else str(error)
         raise TransientError(
             f"{displayable(path)} cannot be read: {reason}.",
-            remedy="Check its permissions and its disk, then run this again.",
+            remedy="Check its permissions and its disk.",
         ) from error
 
 

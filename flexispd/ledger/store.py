@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from flexispd.errors import ConfigError, SetupError, TransientError, displayable
+from flexispd.presence import gone
 
 NAME = "ledger.sqlite"
 SCHEMA = 1
@@ -91,6 +92,7 @@ class Ledger:
         self.path = path
         self.spent_s = 0.0
         self._db = connection
+        self._file: os.stat_result | None = None
 
     @classmethod
     def create(cls, folder: Path) -> Ledger:
@@ -131,6 +133,16 @@ class Ledger:
         ledger = cls(path, _connect(path, f"{path.absolute().as_uri()}?mode=rw"))
         ledger._check_schema()
         return ledger
+
+    def check_file(self) -> None:
+        """SetupError when the file is gone, or another than before: SQLite would write on, and nobody would read."""
+        try:
+            now = self.path.stat()
+        except OSError:
+            raise gone(self.path) from None
+        if self._file is not None and not os.path.samestat(self._file, now):
+            raise gone(self.path)
+        self._file = now
 
     def close(self) -> None:
         """Let go of the file; SQLite tidies its log up when nobody else has it."""

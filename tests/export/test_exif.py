@@ -12,7 +12,7 @@ from typing import Any
 import exifread
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -151,6 +151,8 @@ def test_exposure_times_read_as_a_camera_prints_them(exposure_s: float, printed:
 
 
 @given(st.floats(min_value=1e-5, max_value=1e5))
+@example(0.498046875)
+@example(0.995)
 def test_no_exposure_time_moves_by_more_than_one_per_mille(exposure_s: float) -> None:
     """
     Whatever is rounded, it stays the same exposure to any photographer.
