@@ -158,7 +158,12 @@ def start_worker(options: WorkerOptions, now_s: float) -> Worker:
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve, args=(theirs, options), name=f"flexispd worker {options.device}")
     process.daemon = True
-    process.start()
+    # Blocked in the child too: Ctrl-C reaches the whole group, and a Python that is just starting would complain.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM, signal.SIGHUP))
+    try:
+        process.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
     theirs.close()
     return Worker(options, process, ours, now_s)
 
