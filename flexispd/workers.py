@@ -13,6 +13,7 @@ import signal
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -159,6 +160,7 @@ def start_worker(options: WorkerOptions, now_s: float) -> Worker:
     process = context.Process(target=_serve, args=(theirs, options), name=f"flexispd worker {options.device}")
     process.daemon = True
     # Blocked in the child too: Ctrl-C reaches the whole group, and a Python that is just starting would complain.
+    resource_tracker.ensure_running()  # it would be started with the first worker, and unblock them
     before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM, signal.SIGHUP))
     try:
         process.start()
