@@ -49,13 +49,20 @@ class Dispatcher:
         latest: The newest capture, for a viewer.
     """
 
-    def __init__(self, config: Config, ledger: Ledger, outbox: Outbox, present: Callable[[Path], bool]) -> None:
+    def __init__(
+        self,
+        config: Config,
+        ledger: Ledger,
+        outbox: Outbox,
+        present: Callable[[Path], bool],
+        gone: Callable[[Path, Path], bool],
+    ) -> None:
         self.config = config
         self.workers: list[Worker] = []
         self.problem: str | None = None
         self._ledger = ledger
         self._outbox = outbox
-        self.failures = Failures(config, ledger, outbox, present)
+        self.failures = Failures(config, ledger, outbox, present, gone)
         self._said: deque[tuple[Worker, Any]] = deque()
         self._looks: dict[str, Profile] = {}
         self._devices: tuple[str, ...] = (config.worker.device,)

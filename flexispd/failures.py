@@ -29,8 +29,8 @@ AGAIN_S = (2.0, 300.0)
 
 LOOKED_FOR_S = 60.0
 """
-A raw that a worker does not find is looked for so long. Its inbox knows sooner whether it was deleted, or is only out
-of sight with its volume or folder; and one that comes back as it was is no news to the inbox.
+A raw that a worker does not find is looked for so long, unless its inbox knows that it is gone. It may be out of sight
+with its volume, which the inbox has not noticed yet; and one that comes back as it was is no news to the inbox then.
 """
 
 
@@ -54,7 +54,14 @@ class Failures:
         ill_device: What the device said, when it failed with one capture after another; None once it has rendered one.
     """
 
-    def __init__(self, config: Config, ledger: Ledger, outbox: Outbox, present: Callable[[Path], bool]) -> None:
+    def __init__(
+        self,
+        config: Config,
+        ledger: Ledger,
+        outbox: Outbox,
+        present: Callable[[Path], bool],
+        gone: Callable[[Path, Path], bool],
+    ) -> None:
         self.config = config
         self.trouble: Trouble | None = None
         self.quarantined = 0
@@ -63,6 +70,7 @@ class Failures:
         self._ledger = ledger
         self._outbox = outbox
         self._present = present  # whether an inbox's volume is there
+        self._gone = gone  # whether an inbox knows that this raw is not there any more
 
     def answer(self, worker: Worker, record: Record, message: Failed, now_s: float, at_s: float) -> None:
         """A worker could not render a capture."""
@@ -114,7 +122,8 @@ class Failures:
             log.error("device.ill", problem=reason)
 
     def _look_for(self, record: Record, reason: str, at_s: float) -> None:
-        if at_s - (record.doubt_since_s or at_s) < LOOKED_FOR_S:
+        known = self._gone(record.inbox, record.capture.raw)
+        if not known and at_s - (record.doubt_since_s or at_s) < LOOKED_FOR_S:
             self._try_again(record, "file access", reason, at_s)
         else:
             work.vanished(self._ledger, record.id, at_s)

@@ -72,7 +72,7 @@ class Supervisor:
         self._inboxes = [self._watch(root) for root in config.inboxes]
         self._steps: dict[Path, Step] = {}  # the last of each inbox
         self._reconciled: set[Path] = set()
-        self._dispatch = Dispatcher(config, ledger, self._outbox, self._present)
+        self._dispatch = Dispatcher(config, ledger, self._outbox, self._present, self._gone)
         self._intake = Intake(ledger, self._dispatch.latest)
         self._ledger_problem: LedgerError | None = None
         self._ledger_since_s = 0.0
@@ -158,6 +158,12 @@ class Supervisor:
         if step.listed or step.absent is not None:
             self._reconciled.add(inbox.root)
         self._intake.take(step)
+
+    def _gone(self, root: Path, raw: Path) -> bool:
+        """Whether an inbox has been listed and does not hold this file; should it come back, it arrives again."""
+        step = self._steps.get(root)
+        inbox = next((inbox for inbox in self._inboxes if inbox.root == root), None)
+        return inbox is not None and step is not None and step.listed and not inbox.knows(raw)
 
     def _present(self, root: Path) -> bool:
         """Whether an inbox's volume is there."""

@@ -49,8 +49,8 @@ class Bench:
         profiles.set_active(self.ledger, profile, text)
         self.gate = Outbox(self.outbox, 0, None, lambda: None)
         self.gate.problem = None
-        self.present = True
-        self.dispatch = Dispatcher(self.config, self.ledger, self.gate, lambda _: self.present)
+        self.present, self.gone = True, False
+        self.dispatch = Dispatcher(self.config, self.ledger, self.gate, lambda _: self.present, lambda *_: self.gone)
         context = multiprocessing.get_context("spawn")
         ours, self.pipe = context.Pipe()
         process = context.Process(target=signal.pause, daemon=True)
@@ -547,3 +547,15 @@ def test_networks_that_are_not_what_they_should_be_end_the_start(bench):
 
     with pytest.raises(ConfigError, match="no network"):
         bench.die()
+
+
+def test_a_file_that_its_inbox_knows_to_be_gone_is_not_looked_for(bench):
+    """
+    It has vanished at once; should it come back, it arrives again.
+    """
+    bench.arrive("a.nef")
+    bench.step()
+    bench.gone = True
+    bench.say(Failed(1, "vanished", "Gone.", "Look."))
+
+    assert bench.state(1) is State.VANISHED

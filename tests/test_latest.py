@@ -64,7 +64,7 @@ class Viewer(Bench):
 
     def restart(self) -> None:
         """Another daemon with the same ledger; the worker stays, for it is not the point."""
-        self.dispatch = Dispatcher(self.config, self.ledger, self.gate, lambda _: self.present)
+        self.dispatch = Dispatcher(self.config, self.ledger, self.gate, lambda _: self.present, lambda *_: False)
         self.dispatch.workers.append(self.worker)
 
 

@@ -68,6 +68,10 @@ class Gathering:
         """Whether `arrivals` has more to say at once."""
         return bool(self._dirty)
 
+    def __contains__(self, path: str) -> bool:
+        """Whether this file was there when it was last looked for."""
+        return path in self._files
+
     def see(self, seen: Seen) -> None:
         """A file as it was looked at."""
         path, now = seen.path, seen.observation

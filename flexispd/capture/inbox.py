@@ -221,6 +221,10 @@ class Inbox:
                 times.append(self._now_s if self._hints or self._due or self._submitted else None)
         return min((at_s for at_s in times if at_s is not None), default=None)
 
+    def knows(self, path: Path) -> bool:
+        """Whether a file was there when it was last looked for."""
+        return os.fspath(path) in self._gathering
+
     def submit(self, path: Path, now_s: float) -> None:
         """A file of the inbox is complete, and so is whatever belongs to it: wait for nothing more."""
         self._now_s = now_s
