@@ -381,7 +381,10 @@ def test_an_interrupted_run_leaves_nothing_half_written(number: int, code: int, 
         (inbox / f"{night}.dng").write_bytes(night_raw(960, 640))
     command = [sys.executable, "-m", "flexispd", "-v", "render", str(inbox), "--outbox", str(outbox)]
     environment = {**os.environ, "FLEXISPD_LOG_LEVEL": "info"}
-    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment) as child:
+    before = signal.signal(number, signal.SIG_DFL)  # a shell starts its background jobs with SIGINT ignored
+    child = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
+    signal.signal(number, before)
+    with child:
         assert child.stderr is not None
         assert "capture.started" in child.stderr.readline()
         child.send_signal(number)
