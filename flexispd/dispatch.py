@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -49,20 +49,13 @@ class Dispatcher:
         latest: The newest capture, for a viewer.
     """
 
-    def __init__(
-        self,
-        config: Config,
-        ledger: Ledger,
-        outbox: Outbox,
-        present: Callable[[Path], bool],
-        gone: Callable[[Path, Path], bool],
-    ) -> None:
+    def __init__(self, config: Config, ledger: Ledger, outbox: Outbox, failures: Failures) -> None:
         self.config = config
         self.workers: list[Worker] = []
         self.problem: str | None = None
         self._ledger = ledger
         self._outbox = outbox
-        self.failures = Failures(config, ledger, outbox, present, gone)
+        self.failures = failures
         self._said: deque[tuple[Worker, Any]] = deque()
         self._looks: dict[str, Profile] = {}
         self._devices: tuple[str, ...] = (config.worker.device,)

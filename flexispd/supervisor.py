@@ -23,7 +23,7 @@ from flexispd.capture.inbox import Inbox, Step
 from flexispd.config import Config, load_config
 from flexispd.dispatch import Dispatcher
 from flexispd.errors import ConfigError, FlexispError, displayable
-from flexispd.failures import Trouble
+from flexispd.failures import Failures, Trouble
 from flexispd.intake import Intake
 from flexispd.ledger import Ledger, LedgerError, State, arrivals, reports, requests, work
 from flexispd.log import close_file, log, open_file, to_service
@@ -72,7 +72,8 @@ class Supervisor:
         self._inboxes = [self._watch(root) for root in config.inboxes]
         self._steps: dict[Path, Step] = {}  # the last of each inbox
         self._reconciled: set[Path] = set()
-        self._dispatch = Dispatcher(config, ledger, self._outbox, self._present, self._gone)
+        failures = Failures(config, ledger, self._outbox, self._present, self._gone)
+        self._dispatch = Dispatcher(config, ledger, self._outbox, failures)
         self._intake = Intake(ledger, self._dispatch.latest)
         self._ledger_problem: LedgerError | None = None
         self._ledger_since_s = 0.0

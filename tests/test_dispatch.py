@@ -12,6 +12,7 @@ from flexispd.capture.records import Arrival, Capture, Observation
 from flexispd.config import parse_config
 from flexispd.dispatch import Dispatcher
 from flexispd.errors import ConfigError
+from flexispd.failures import Failures
 from flexispd.jobs import (
     Drop,
     Failed,
@@ -50,7 +51,8 @@ class Bench:
         self.gate = Outbox(self.outbox, 0, None, lambda: None)
         self.gate.problem = None
         self.present, self.gone = True, False
-        self.dispatch = Dispatcher(self.config, self.ledger, self.gate, lambda _: self.present, lambda *_: self.gone)
+        failures = Failures(self.config, self.ledger, self.gate, lambda _: self.present, lambda *_: self.gone)
+        self.dispatch = Dispatcher(self.config, self.ledger, self.gate, failures)
         context = multiprocessing.get_context("spawn")
         ours, self.pipe = context.Pipe()
         process = context.Process(target=signal.pause, daemon=True)

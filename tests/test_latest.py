@@ -8,6 +8,7 @@ from test_dispatch import Bench
 from flexispd.capture.records import Arrival, Capture, Observation
 from flexispd.config import parse_config
 from flexispd.dispatch import Dispatcher
+from flexispd.failures import Failures
 from flexispd.jobs import Finished, Hashed, Job, OutputWritten, Permit, Show, Showable, Shown
 from flexispd.latest import OURS_MAX, SETTING
 from flexispd.ledger import Record, arrivals, work
@@ -64,7 +65,8 @@ class Viewer(Bench):
 
     def restart(self) -> None:
         """Another daemon with the same ledger; the worker stays, for it is not the point."""
-        self.dispatch = Dispatcher(self.config, self.ledger, self.gate, lambda _: self.present, lambda *_: False)
+        failures = Failures(self.config, self.ledger, self.gate, lambda _: self.present, lambda *_: False)
+        self.dispatch = Dispatcher(self.config, self.ledger, self.gate, failures)
         self.dispatch.workers.append(self.worker)
 
 

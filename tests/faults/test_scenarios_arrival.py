@@ -179,14 +179,14 @@ def test_scenario_08_in_a_burst_of_raw_and_jpeg_the_newest_is_always_next(studio
     frames = []
     shown: list[tuple[float, bytes]] = []
     latest = studio.outbox / "latest.jpg"
-    for number in range(100):
-        if number < 60:
+    for number in range(540):
+        if number < 500:
             frames.append(studio.drop(f"burst/IMG_{number:04}.dng", raw_bytes(800 + number)))
             studio.drop(f"burst/IMG_{number:04}.JPG", jpeg(number), raw=False)
         time.sleep(1 / 20)
         shown.append((time.time(), latest.read_bytes() if latest.exists() else b""))
 
-    studio.wait_idle(120)
+    studio.wait_idle(240)
 
     records = [record for record in studio.records() if record.capture.raw in frames]
     assert [record.state for record in records] == [State.DONE] * len(frames)

@@ -195,6 +195,21 @@ def test_scenario_16_an_outbox_without_permission_pauses_and_says_so_once(studio
     assert_invariant(studio)
 
 
+def test_scenario_16_a_quota_that_is_used_up_pauses_and_goes_on(studio: Studio) -> None:
+    """
+    The reason is the quota, nothing half-written is left, and it goes on by itself.
+    """
+    studio.inject("quota-used-up:2")
+    studio.start()
+    frame = studio.drop("frame.dng", raw_bytes(169))
+
+    waiting = studio.wait_state(frame, State.WAITING)
+    assert waiting.cause == "outbox"
+    assert "quota" in waiting.reason
+    studio.wait_state(frame, State.DONE, deadline_s=40)
+    assert_invariant(studio)
+
+
 def test_scenario_17_when_the_disk_of_the_ledger_is_full_nothing_is_published(
     inside: Studio, namespace: Namespace, manager: Manager
 ) -> None:

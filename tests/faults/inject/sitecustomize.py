@@ -81,6 +81,19 @@ def kill_after_fsync() -> None:
     wrap_fsync(lambda: None, lambda: power_cut() if strikes() else None)
 
 
+def quota_used_up() -> None:
+    """Writing an output fails so often for want of quota, then succeeds."""
+    left = int(COUNT or 1)
+
+    def refuse() -> None:
+        nonlocal left
+        if left > 0:
+            left -= 1
+            raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))
+
+    wrap_fsync(refuse, lambda: None)
+
+
 def kill_after_rename() -> None:
     """The first output (the receipt) has its name, the second has not; with `:2` both have."""
     wanted, seen = int(COUNT or 1), 0
@@ -292,6 +305,7 @@ AT_ONCE: dict[str, Callable[[], None]] = {
     "kill-after-temporary": kill_after_temporary,
     "kill-after-fsync": kill_after_fsync,
     "kill-after-rename": kill_after_rename,
+    "quota-used-up": quota_used_up,
     "eio-on-read": lambda: wrap_open(errno.EIO),
     "estale-on-read": lambda: wrap_open(errno.ESTALE),
 }
