@@ -143,7 +143,8 @@ def _not_found(ledger: Ledger, wanted: str) -> CaptureError:
     from flexispd.ledger import reports
 
     names = {path.name.casefold(): path.name for path in reports.raws(ledger, 2000)}
-    near = get_close_matches(Path(wanted).name.casefold(), names, n=3)
+    part = Path(wanted).name.casefold()
+    near = [name for name in names if part and part in name][:3] or get_close_matches(part, names, n=3)
     meant = f"Did you mean {' or '.join(displayable(names[name]) for name in near)}? " if near else ""
     return CaptureError(
         f"No capture is called {displayable(wanted)}.", remedy=f"{meant}`flexispd ls` lists all that have arrived."

@@ -165,6 +165,17 @@ def test_a_file_that_is_no_capture_is_explained_too(studio: Studio) -> None:
     assert studio.json("explain", "DSC9")["leftovers"][0]["reason"] == "no_picture"
 
 
+def test_a_part_of_a_name_gets_the_names_that_have_it(studio: Studio) -> None:
+    """
+    However short it is beside them.
+    """
+    studio.arrive("kodak_dc50_street_at_night.kdc", "a")
+
+    studio.run("explain", "Kodak")
+
+    assert "Did you mean kodak_dc50_street_at_night.kdc?" in studio.error
+
+
 def test_a_mistyped_name_gets_the_nearest_ones(studio: Studio) -> None:
     """
     With exit code 1.
