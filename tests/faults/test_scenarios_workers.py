@@ -1,6 +1,7 @@
 """Scenarios 18 to 21, 26 and 38: processes that are killed, devices that fail, reads that fail, at the worst moment."""
 
 import json
+import os
 import time
 from pathlib import Path
 
@@ -243,6 +244,25 @@ def test_scenario_38_a_read_that_fails_is_tried_again(studio: Studio, error: str
     assert record.failures == 0
     assert not any(entry.state is State.QUARANTINED for entry in studio.history(path))
     assert studio.struck()
+    assert_invariant(studio)
+
+
+def test_scenario_30_an_hour_that_happens_twice_has_no_effect(studio: Studio) -> None:
+    """
+    Half past two before and after summer time ends: the order is that of arrival, whatever the files' clocks say.
+    """
+    studio.environment["TZ"] = "Europe/Berlin"
+    studio.start()
+    paths = []
+    for number, taken_s in enumerate((1_792_891_800, 1_792_888_200)):  # 2026-10-25, 01:30 and 00:30 UTC
+        path = studio.inbox / f"frame{number}.dng"
+        path.write_bytes(raw_bytes(387 + number))
+        os.utime(path, (taken_s, taken_s))
+        studio.remember(path)
+        studio.wait_state(path, State.DONE)
+        paths.append(path)
+
+    assert [record.capture.raw for record in studio.records()] == paths
     assert_invariant(studio)
 
 
