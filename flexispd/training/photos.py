@@ -13,17 +13,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flexispd.errors import SetupError, displayable
+from flexispd.resources import data_folder
 
 UInt8 = NDArray[np.uint8]
 Photos = list[UInt8]
 
 VALIDATION_SHARE = 16
-"""Every sixteenth photograph, by name, is kept for validation and never trained on."""
+"""Of a folder without any photograph of the list, every sixteenth by name is kept for validation."""
 
 
 def load_photos(folder: Path) -> tuple[Photos, Photos]:
     """
     All photographs below `folder` as (H, W, 3) R, G, B arrays: those to train on, and those kept for validation.
+
+    Raises:
+        SetupError: There are too few photographs to train on.
+    """
+    train_on, kept = split(folder)
+    return [_decode(path) for path in train_on], [_decode(path) for path in kept]
+
+
+def split(folder: Path) -> tuple[list[Path], list[Path]]:
+    """
+    The photographs below `folder` to train on and those that are kept: the ones that weights/recipes/kept.txt lists.
 
     Raises:
         SetupError: There are too few photographs to train on.
@@ -34,9 +46,15 @@ def load_photos(folder: Path) -> tuple[Photos, Photos]:
             f"{displayable(folder)} holds too few photographs to train on: {len(paths)}.",
             remedy=f"Name a folder with at least {VALIDATION_SHARE} JPEG or PNG photographs.",
         )
-    photos = [_decode(path) for path in paths]
-    kept = photos[::VALIDATION_SHARE]
-    return [p for i, p in enumerate(photos) if i % VALIDATION_SHARE], kept
+    listed = _listed()
+    kept = {p for p in paths if p.name in listed} or set(paths[::VALIDATION_SHARE])
+    return [p for p in paths if p not in kept], sorted(kept)
+
+
+def _listed() -> set[str]:
+    """Names of the photographs that are never trained on."""
+    lines = (data_folder("weights") / "recipes" / "kept.txt").read_text().splitlines()
+    return {line.split()[0] for line in lines if line and not line.startswith("#")}
 
 
 def _decode(path: Path) -> UInt8:

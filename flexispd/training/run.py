@@ -68,7 +68,7 @@ def run(stage: str, photos: Path, weights: Path, spectra: Path | None = None, st
 
     Args:
         stage: A key of STAGES.
-        photos: Folder of finished photographs; one in sixteen is kept back for validation.
+        photos: Folder of finished photographs; those of weights/recipes/kept.txt are kept for validation.
         weights: Folder of the manifest.
         spectra: Camera spectral sensitivities, for white-balance only.
         steps: Instead of the recipe's; also to end a stopped run earlier or later.

@@ -1,5 +1,7 @@
 """Training goes on where it was stopped, and ends in weights that the program loads."""
 
+import shutil
+
 import cv2
 import numpy as np
 import pytest
@@ -8,12 +10,15 @@ import torch
 from flexispd.develop.networks.demosaic_unet import DemosaicUNet
 from flexispd.develop.networks.loader import load_into
 from flexispd.errors import SetupError
+from flexispd.resources import data_folder
 from flexispd.training import demosaic, denoise, white_balance
 from flexispd.training.loop import Recipe, schedule, train
-from flexispd.training.photos import PatchSampler, load_photos
+from flexispd.training.photos import PatchSampler, load_photos, split
 from flexispd.training.run import run
 from flexispd.training.white_balance_figures import compare
 from flexispd.weights import read_manifest
+
+KEPT = data_folder("weights") / "recipes" / "kept.txt"
 
 
 @pytest.fixture(scope="module")
@@ -96,12 +101,38 @@ def test_a_checkpoint_of_another_run_is_refused(photos, tmp_path):
 
 def test_validation_photographs_are_never_trained_on(photos):
     """
-    One in sixteen by name is kept, always the same.
+    One in sixteen by name is kept, always the same; where photographs of the list are, those and no others.
     """
     shown, kept = load_photos(photos)
 
     assert (len(shown), len(kept)) == (18, 2)
     assert not any(np.array_equal(one, other) for one in shown for other in kept)
+
+
+def test_photographs_of_the_list_are_kept_wherever_they_lie(photos, tmp_path):
+    """
+    The figures that are quoted are measured on them.
+    """
+    listed = [line.split()[0] for line in KEPT.read_text().splitlines() if not line.startswith("#")]
+    shutil.copytree(photos, tmp_path / "photos")
+    (tmp_path / "photos" / "05.png").rename(tmp_path / "photos" / listed[0])
+
+    shown, kept = split(tmp_path / "photos")
+
+    assert [path.name for path in kept] == listed[:1]
+    assert len(shown) == 19
+
+
+def test_the_list_names_enough_photographs_of_both_kinds(shared_data):
+    """
+    At least twelve by day and eight by night, which are all there.
+    """
+    shown, kept = split(shared_data / "photos")
+
+    kinds = [path.parent.name for path in kept]
+    assert kinds.count("day") >= 12
+    assert kinds.count("night") >= 8
+    assert not set(shown) & set(kept)
 
 
 def test_photographs_that_are_too_few_or_too_small_are_an_error(tmp_path, photos):
