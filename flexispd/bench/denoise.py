@@ -22,8 +22,9 @@ from flexispd.develop.noise import estimate_noise
 from flexispd.develop.tiling import Tiling
 from flexispd.profile import Profile
 from flexispd.training.demosaic import mosaic_planes
-from flexispd.training.denoise import VALIDATION_LEVELS, add_noise
+from flexispd.training.denoise import VALIDATION_LEVELS
 from flexispd.training.photos import UInt8
+from flexispd.training.sensor import add_noise
 from flexispd.types import NoiseProfile
 
 METHODS = ("noisy", "S", "S, estimated profile", "S, profile times 2", "S, profile halved")

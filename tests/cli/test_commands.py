@@ -277,11 +277,18 @@ def test_a_short_training_makes_a_weight_file(
         photo = random.integers(0, 255, (96, 96, 3), np.uint8)
         (tmp_path / "photos" / f"{number}.png").write_bytes(cv2.imencode(".png", photo)[1].tobytes())
 
-    assert run(["train", "demosaic", "--photos", "photos", "--weights", "made", "--steps", "2", "--json"]) == 0
+    head = 'stage = "demosaic"\narchitecture = "demosaic-unet"\nmodel = "mine"\n'
+    (tmp_path / "mine.toml").write_text(head + "[schedule]\nsteps = 9\n[data]\npatch_px = 64\n")
+    command = ["train", "demosaic", "--photos", "photos", "--weights", "made", "--recipe", "mine.toml", "--json"]
+    assert run([*command, "--steps", "3", "--minutes", "1e-4"]) == 2  # no training is that short
+    capsys.readouterr()
+    assert run([*command, "--steps", "3", "--device", "cpu"]) == 0
 
     made = json.loads(capsys.readouterr().out)
     assert (tmp_path / made["file"]).is_file()
     assert made["sha256"] in (tmp_path / "made" / "manifest.toml").read_text()
+    assert run(["train", "denoise", *command[2:], "--spectra", "mine.toml"]) == 78
+    assert "flexispd train demosaic" in capsys.readouterr().err
 
 
 def test_a_benchmark_prints_a_table_or_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
