@@ -10,7 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flexispd.errors import displayable
+import typer
+
+from flexispd.errors import ConfigError, displayable
 
 if TYPE_CHECKING:
     from flexispd.config import Config
@@ -32,6 +34,40 @@ def opened(config_file: Path | None) -> Iterator[tuple[Config, Ledger]]:
         yield config, ledger
     finally:
         ledger.close()
+
+
+@contextmanager
+def looked_into(config_file: Path | None) -> Iterator[tuple[Config, Ledger, ConfigError | None]]:
+    """
+    The same for those who only look, and what is wrong with the configuration, where that can be looked past.
+
+    Whoever has just made a typing error wants to see that the daemon goes on. The error is raised when it leaves no
+    ledger to be found.
+    """
+    from flexispd.broken_config import what_remains
+    from flexispd.config import load_config
+    from flexispd.ledger import Ledger
+    from flexispd.ledger.store import NAME
+
+    wrong: ConfigError | None = None
+    try:
+        config = load_config(config_file)
+    except ConfigError as error:
+        remains = what_remains(config_file)
+        if remains is None or not (remains.state / NAME).is_file():
+            raise
+        config, wrong = remains, error
+    ledger = Ledger.open(config.state)
+    try:
+        yield config, ledger, wrong
+    finally:
+        ledger.close()
+
+
+def print_wrong(wrong: ConfigError | None) -> None:
+    """On stderr, what was looked past in the configuration."""
+    if wrong is not None:
+        typer.echo(f"warning: {wrong.problem}\n  fix: {wrong.remedy}", err=True)
 
 
 def file_json(key: str, path: os.PathLike[str] | str | None) -> dict[str, str | None]:

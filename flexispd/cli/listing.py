@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flexispd.cli.captures import file_json, opened, record_json
+from flexispd.cli.captures import file_json, looked_into, print_wrong, record_json
 from flexispd.cli.output import ConfigOption, JsonOption
 from flexispd.errors import displayable
 
@@ -50,7 +50,8 @@ def ls(
 
     if leftovers and (state or limit):
         raise typer.BadParameter("--leftovers stands alone")
-    with opened(config) as (settings, ledger):
+    with looked_into(config) as (settings, ledger, wrong):
+        print_wrong(wrong)
         if leftovers:
             _print_leftovers(reports.leftovers(ledger), as_json=as_json)
             return

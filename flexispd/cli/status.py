@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flexispd.cli.captures import duration, file_json, opened
-from flexispd.cli.output import ConfigOption, JsonOption, counted, print_json
-from flexispd.errors import displayable
+from flexispd.cli.captures import duration, file_json, looked_into, print_wrong
+from flexispd.cli.output import ConfigOption, JsonOption, counted, error_json, print_json
+from flexispd.errors import ConfigError, displayable
 from flexispd.presence import clock
 
 if TYPE_CHECKING:
@@ -44,16 +44,18 @@ def status(
     Works whether or not the daemon runs. `--watch` redraws a terminal every second; elsewhere it prints a line for each
     change, with `--json` a document.
     """
-    with opened(config) as (settings, ledger):
+    with looked_into(config) as (settings, ledger, wrong):
         if not watch:
-            told = read(settings, ledger, time.time())
+            told = read(settings, ledger, time.time(), wrong)
             if as_json:
                 print_json(told)
             else:
                 typer.echo("\n".join(lines(told)))
             return
+        if not sys.stdout.isatty():
+            print_wrong(wrong)
         try:
-            follow(_every_second(settings, ledger), as_json=as_json, redraw=sys.stdout.isatty())
+            follow(_every_second(settings, ledger, wrong), as_json=as_json, redraw=sys.stdout.isatty())
         except KeyboardInterrupt:  # the way to end it
             return
 
@@ -70,8 +72,8 @@ def follow(updates: Iterable[Mapping[str, Any]], *, as_json: bool, redraw: bool)
             last = line
 
 
-def read(config: Config, ledger: Ledger, at_s: float) -> dict[str, Any]:
-    """Everything there is to say, as JSON has it."""
+def read(config: Config, ledger: Ledger, at_s: float, wrong: ConfigError | None = None) -> dict[str, Any]:
+    """Everything there is to say, as JSON has it; `wrong` is what was looked past in the configuration."""
     from flexispd.ledger import profiles, reports
     from flexispd.presence import read_status, running
 
@@ -88,6 +90,7 @@ def read(config: Config, ledger: Ledger, at_s: float) -> dict[str, Any]:
         "at_s": at_s,
         "daemon": {"pid": daemon.pid, "since_s": daemon.since_s} if daemon else None,
         "phase": (live.get("phase") or "starting") if daemon else "not running",
+        "configuration": error_json(wrong) if wrong else None,
         "profile": {"name": name, "sha256": sha256},
         "captures": counts,
         "waiting_for": reports.waiting_for(ledger),
@@ -112,6 +115,9 @@ def lines(told: Mapping[str, Any]) -> Iterator[str]:
     daemon = told["daemon"]
     since = f", process {daemon['pid']} since {clock(daemon['since_s'])}" if daemon else "; `flexispd run` starts it"
     yield f"{'daemon':<10} {told['phase']}{since}"
+    if wrong := told["configuration"]:
+        goes_on = "The daemon goes on with what it read before. " if daemon else ""
+        yield f"{'warning':<10} {wrong['problem']} {wrong['remedy']} {goes_on}None starts until that is put right."
     if told["paused"]:
         yield f"{'paused':<10} since {clock(told['paused']['at_s'])}; `flexispd resume` goes on"
     if told["blocked"]:
@@ -154,7 +160,9 @@ def _pace(told: Mapping[str, Any]) -> str:
 
 def _worker(worker: Mapping[str, Any]) -> str:
     memory = f", {worker['rss_mb']:,.0f} MB" if worker.get("rss_mb") else ""
-    return f"{worker.get('device')}: {worker.get('state')}, {worker.get('in_flight', 0)} in work{memory}"
+    if worker.get("device") is None:
+        return f"starting{memory}"
+    return f"{worker['device']}: {worker.get('state')}, {worker.get('in_flight', 0)} in work{memory}"
 
 
 def _inbox(inbox: Mapping[str, Any]) -> str:
@@ -190,7 +198,7 @@ def _free_bytes(folder: Path) -> int | None:
     return found[0] if found else None
 
 
-def _every_second(config: Config, ledger: Ledger) -> Iterator[dict[str, Any]]:
+def _every_second(config: Config, ledger: Ledger, wrong: ConfigError | None) -> Iterator[dict[str, Any]]:
     while True:
-        yield read(config, ledger, time.time())
+        yield read(config, ledger, time.time(), wrong)
         time.sleep(WATCH_S)
