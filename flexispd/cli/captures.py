@@ -17,6 +17,7 @@ from flexispd.errors import ConfigError, displayable
 if TYPE_CHECKING:
     from flexispd.config import Config
     from flexispd.ledger import Ledger, Record
+    from flexispd.ledger.reports import Summary
 
 RECEIPT_BYTES_MAX = 4 << 20
 """A larger file is no receipt."""
@@ -44,7 +45,6 @@ def looked_into(config_file: Path | None) -> Iterator[tuple[Config, Ledger, Conf
     Whoever has just made a typing error wants to see that the daemon goes on. The error is raised when it leaves no
     ledger to be found.
     """
-    from flexispd.broken_config import what_remains
     from flexispd.config import load_config
     from flexispd.ledger import Ledger
     from flexispd.ledger.store import NAME
@@ -53,6 +53,8 @@ def looked_into(config_file: Path | None) -> Iterator[tuple[Config, Ledger, Conf
     try:
         config = load_config(config_file)
     except ConfigError as error:
+        from flexispd.broken_config import what_remains
+
         remains = what_remains(config_file)
         if remains is None or not (remains.state / NAME).is_file():
             raise
@@ -74,36 +76,47 @@ def file_json(key: str, path: os.PathLike[str] | str | None) -> dict[str, str | 
     """A path for people, and its exact bytes where the two differ, as in a receipt."""
     if path is None:
         return {key: None}
-    shown, exact = displayable(path), os.fsencode(path)
-    if shown.encode() == exact:
+    shown = displayable(path)
+    if shown == path or shown.encode() == os.fsencode(path):
         return {key: shown}
-    return {key: shown, f"{key}_base64": base64.b64encode(exact).decode("ascii")}
+    return {key: shown, f"{key}_base64": _base64(path)}
+
+
+def _base64(path: os.PathLike[str] | str) -> str:
+    return base64.b64encode(os.fsencode(path)).decode("ascii")
 
 
 def record_json(record: Record, outbox: Path) -> dict[str, Any]:
     """One version of a capture; its outputs as absolute paths."""
-    outputs = outputs_of(record, outbox)
-    shown = [displayable(path) for path in outputs]
-    exact = [os.fsencode(path) for path in outputs]
-    as_bytes = {"outputs_base64": [base64.b64encode(data).decode("ascii") for data in exact]}
+    from flexispd.ledger.reports import Summary
+
+    return summary_json(Summary.of(record), os.fspath(outbox))
+
+
+def summary_json(summary: Summary, outbox: str) -> dict[str, Any]:
+    """The same of a version in short."""
+    receipt = None if summary.receipt is None else os.path.join(outbox, summary.receipt)  # noqa: PTH118  (many)
+    folder = "" if receipt is None else receipt[: receipt.rindex("/") + 1]
+    outputs = [folder + name for name in summary.outputs] if folder else []
+    shown = list(map(displayable, outputs))
     return {
-        "id": record.id,
-        **file_json("path", record.capture.raw),
-        **file_json("folder", record.folder),
-        "version": record.version,
-        "shot": record.shot,
-        "state": record.state.value,
-        "reason": record.reason,
-        "cause": record.cause,
-        "profile": record.profile,
-        "arrived_s": record.arrived_s,
-        "changed_s": record.changed_s,
-        "attempts": record.attempts,
-        "failures": record.failures,
+        "id": summary.id,
+        **file_json("path", summary.path),
+        **file_json("folder", summary.folder),
+        "version": summary.version,
+        "shot": summary.shot,
+        "state": summary.state,
+        "reason": summary.reason,
+        "cause": summary.cause,
+        "profile": summary.profile,
+        "arrived_s": summary.arrived_s,
+        "changed_s": summary.changed_s,
+        "attempts": summary.attempts,
+        "failures": summary.failures,
         "outputs": shown,
-        **({} if [text.encode() for text in shown] == exact else as_bytes),
-        **file_json("receipt", receipt_of(record, outbox)),
-        "twin": record.twin,
+        **({} if shown == outputs else {"outputs_base64": list(map(_base64, outputs))}),
+        **file_json("receipt", receipt),
+        "twin": summary.twin,
     }
 
 

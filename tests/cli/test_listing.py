@@ -33,6 +33,20 @@ def test_nothing_yet_is_nothing(studio: Studio) -> None:
     assert studio.json("ls") == []
 
 
+def test_a_very_long_name_moves_its_own_line_only(studio: Studio) -> None:
+    """
+    The others still fit on a screen.
+    """
+    studio.arrive("a.NEF", "a")
+    studio.arrive(f"{'x' * 200}.NEF", "x")
+
+    _, out = studio.run("ls")
+
+    short, long = out.splitlines()
+    assert len(short) < 80
+    assert f"{'x' * 200}.NEF  v1  natural" in long
+
+
 def test_json_says_where_pictures_and_receipts_are(studio: Studio) -> None:
     """
     Absolute paths, so that a script need not know the outbox.
