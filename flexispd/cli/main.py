@@ -118,7 +118,7 @@ def run(arguments: list[str]) -> int:
     try:
         _refuse_nothing(arguments)
         code = app(arguments, prog_name="flexispd", standalone_mode=False)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, typer.Abort):  # the latter where somebody was asked
         code = INTERRUPTED
     except SystemExit as stop:  # SIGTERM, or a reader of stdout that went away
         code = stop.code

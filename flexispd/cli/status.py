@@ -29,7 +29,9 @@ DISK_ANSWER_S = 0.1
 SOON_MIN = 24 * 60.0
 """That the disk is full after more than a day is no news."""
 
-_MB = 1 << 20
+_STANDS_STILL = ("blocked", "paused", "not running")
+"""Phases in which nothing is rendered, however fast it went before."""
+
 _CLEAR = "\033[H\033[2J"
 
 
@@ -154,7 +156,8 @@ def _pace(told: Mapping[str, Any]) -> str:
     todo = counted(told["todo"], "capture") + " to do"
     if not told["images_per_minute"]:
         return f"{todo}, nothing finished in the last ten minutes"
-    end = f", done in about {duration(60 * told['done_in_min'])}" if told["done_in_min"] is not None else ""
+    goes_on = told["done_in_min"] is not None and told["phase"] not in _STANDS_STILL
+    end = f", done in about {duration(60 * told['done_in_min'])}" if goes_on else ""
     return f"{told['images_per_minute']:.1f} images/min, {told['frame_s']:.1f} s each; {todo}{end}"
 
 
@@ -176,9 +179,10 @@ def _room(told: Mapping[str, Any]) -> str:
     if told["free_bytes"] is None:
         return ": free space unknown"
     full_in_min = told["full_in_min"]
-    soon = full_in_min is not None and full_in_min < SOON_MIN
+    soon = full_in_min is not None and 0 < full_in_min < SOON_MIN
     full = f", full in about {duration(60 * full_in_min)} at this rate" if soon else ""
-    return f": {told['free_bytes'] / 1e9:,.1f} GB free{full}"
+    gigabytes = told["free_bytes"] / 1e9
+    return f": {gigabytes:,.1f} GB free{full}" if gigabytes >= 1 else f": {1000 * gigabytes:,.1f} MB free{full}"
 
 
 def _free_bytes(folder: Path) -> int | None:

@@ -267,3 +267,20 @@ def test_a_configuration_that_names_no_ledger_is_an_error_as_ever(
 
     assert (code, out) == (78, "")
     assert f"there is no key {lost}s" in studio.error
+
+
+@pytest.mark.parametrize("phase", ["blocked", "paused"])
+def test_nobody_is_told_when_work_that_stands_still_is_done(studio: Studio, phase: str) -> None:
+    """
+    However fast it went before; a little room is told in megabytes.
+    """
+    studio.publish("a.NEF", at_s=time.time())
+    studio.arrive("b.NEF", "b")
+    held = hold(studio.state)
+    daemon_says(studio, phase=phase, free_bytes=60_000_000)
+
+    _, out = studio.run("status")
+    held.release()
+
+    assert "1 capture to do\n" in out
+    assert f"outbox     {studio.outbox}: 60.0 MB free\n" in out
