@@ -156,6 +156,9 @@ class Supervisor:
             getattr(log, note.level)(note.event, inbox=displayable(inbox.root), **note.fields)
             if note.event == "reconcile":
                 self._reconcile = {"at_s": time.time(), **note.fields}
+            elif note.event == "inbox.unreadable":
+                problem = f"{note.fields['folder']} cannot be read: {note.fields['problem']}."
+                self._trouble = Trouble(time.time(), note.event, problem)
         if step.listed or step.absent is not None:
             self._reconciled.add(inbox.root)
         self._intake.take(step)
