@@ -388,7 +388,8 @@ class Supervisor:
 
     def _undone(self) -> bool:
         """Whether something could not be done, by a fault of its own or of what it lies on."""
-        if self._problem() is not None or self._paused or self._dispatch.failures.quarantined:
+        blind = self._trouble is not None and self._trouble.event == "inbox.unreadable"
+        if self._problem() is not None or self._paused or blind or self._dispatch.failures.quarantined:
             return True
         try:
             waiting = reports.waiting_for(self._ledger)

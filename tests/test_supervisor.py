@@ -81,6 +81,7 @@ def test_a_folder_that_cannot_be_read_is_an_error_that_status_tells(supervisor):
     trouble = supervisor._status(time.time(), "working").last_error
     assert trouble["event"] == "inbox.unreadable"
     assert trouble["problem"] == "/in/closed cannot be read: Permission denied."
+    assert supervisor.run() == 1  # or a script would take the card for rendered
 
 
 def test_one_run_over_an_empty_inbox_is_a_success(supervisor):
