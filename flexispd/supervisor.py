@@ -163,11 +163,11 @@ class Supervisor:
             self._reconciled.add(inbox.root)
         self._intake.take(step)
 
-    def _gone(self, root: Path, raw: Path) -> bool:
+    def _gone(self, root: Path, file: Path) -> bool:
         """Whether an inbox has been listed and does not hold this file; should it come back, it arrives again."""
         step = self._steps.get(root)
         inbox = next((inbox for inbox in self._inboxes if inbox.root == root), None)
-        return inbox is not None and step is not None and step.listed and not inbox.knows(raw)
+        return inbox is not None and step is not None and step.listed and not inbox.knows(file)
 
     def _present(self, root: Path) -> bool:
         """Whether an inbox's volume is there."""
