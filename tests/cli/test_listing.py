@@ -6,6 +6,7 @@ from pathlib import Path
 from studio_making import Studio
 
 from flexispd.capture.pair import Reason
+from flexispd.cli.listing import leftover_reason
 from flexispd.ledger import arrivals
 
 
@@ -131,3 +132,10 @@ def test_a_mistyped_state_folder_makes_no_ledger(studio: Studio, tmp_path: Path)
     assert (code, out) == (1, "")
     assert "There is no ledger in" in studio.error
     assert not (tmp_path / "typo").exists()
+
+
+def test_a_reason_names_a_command_that_helps() -> None:
+    """
+    The daemon cannot be told to take a PNG that lies beside a raw; `flexispd render` can.
+    """
+    assert "`flexispd render`" in leftover_reason("beside_raw")
