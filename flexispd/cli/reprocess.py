@@ -81,8 +81,8 @@ def moment(text: str, now_s: float) -> float:
 
 
 def _effort_s(ledger: Ledger, captures: int) -> float | None:
-    """How long they take one after another, as it went lately, or ever; None when nothing was rendered yet."""
+    """How long they take one after another, as it went lately, or ever; None where nobody can tell."""
     from flexispd.ledger import reports
 
     frame_s = reports.pace(ledger, time.time()).frame_s or reports.frame_s(ledger)
-    return None if frame_s is None else captures * frame_s
+    return None if frame_s is None or not captures else captures * frame_s

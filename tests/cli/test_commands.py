@@ -335,6 +335,18 @@ def test_an_error_before_any_result_is_json_too(line: str, kind: str, capsys: py
     assert printed.err == f"error: {error['problem']}\n  fix: {error['remedy']}\n"
 
 
+def test_streams_that_were_closed_lead_nowhere() -> None:
+    """
+    As cron jobs and init scripts may close them: an exit code says the same, and no file gets their numbers.
+    """
+    words = [sys.executable, "-m", "flexispd", "status", "--config", "/nowhere/config.toml"]
+    program = f"import os; os.closerange(0, 3); os.execv({sys.executable!r}, {words!r})"
+
+    done = subprocess.run([sys.executable, "-c", program], check=False)
+
+    assert done.returncode == 78
+
+
 def test_a_full_disk_under_stdout_is_no_bug() -> None:
     """
     One error, one remedy, exit code 1.
