@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from sqlite3 import Row
@@ -130,11 +130,16 @@ def pace(ledger: Ledger, at_s: float) -> Pace:
     return Pace(len(rows) / minutes, sum(row["size_bytes"] or 0 for row in rows) / minutes, frame_s)
 
 
-def frame_s(ledger: Ledger) -> float | None:
-    """Median time of the last thousand pictures, whenever that was; None when there has been none."""
-    rows = ledger.rows("select render_ms from capture where render_ms > 0 order by changed_s desc limit 1000")
-    times = sorted(row["render_ms"] for row in rows)
-    return times[len(times) // 2] / 1000 if times else None
+def render_s(ledger: Ledger, ids: Collection[int]) -> float | None:
+    """
+    How long these rows took to render, all together; one that was found rendered counts as the mean of the others.
+
+    None when nobody can tell.
+    """
+    rows = ledger.rows("select id, render_ms from capture where render_ms > 0")
+    known = {row["id"]: row["render_ms"] for row in rows}
+    times = [known[id_] for id_ in ids if id_ in known]
+    return sum(times) / len(times) * len(ids) / 1000 if times else None
 
 
 def listed(ledger: Ledger, state: State | None = None, limit: int | None = None) -> Iterator[Record]:

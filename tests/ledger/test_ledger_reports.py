@@ -37,7 +37,6 @@ def test_pace_is_that_of_the_last_ten_minutes(ledger: Ledger) -> None:
     In pictures and bytes a minute; what was long ago does not count, and nothing at all is zero.
     """
     assert reports.pace(ledger, 0.0) == reports.Pace(0.0, 0.0, None)
-    assert reports.frame_s(ledger) is None
     for number in range(7):
         record_one(ledger, arrival(f"{number}.NEF"))
         render_one(ledger, at_s=1000.0 + 20 * number)
@@ -46,8 +45,25 @@ def test_pace_is_that_of_the_last_ten_minutes(ledger: Ledger) -> None:
 
     assert pace.per_minute == pytest.approx(7 / (122 / 60))
     assert pace.bytes_per_minute == pytest.approx(7 * len(b"picture") / (122 / 60))
-    assert pace.frame_s == reports.frame_s(ledger) == 2.0
+    assert pace.frame_s == 2.0
     assert reports.pace(ledger, 1120.0 + reports.RATE_S).per_minute == 0.0
+
+
+def test_what_is_rendered_again_takes_as_long_as_it_took(ledger: Ledger) -> None:
+    """
+    Each as long as itself, for a large one among small ones is no median; one that was found rendered, their mean.
+    """
+    assert reports.render_s(ledger, []) is None
+    ids = [record_one(ledger, arrival(f"{number}.NEF")).id for number in range(4)]
+    assert reports.render_s(ledger, ids) is None
+    for _ in ids:
+        render_one(ledger)
+    with ledger.writing() as db:
+        for id_, milliseconds in zip(ids, (1000, 1000, 10_000, 0), strict=True):
+            db.execute("update capture set render_ms = ? where id = ?", (milliseconds, id_))
+
+    assert reports.render_s(ledger, ids[:3]) == 12.0
+    assert reports.render_s(ledger, ids) == 16.0
 
 
 def test_a_summary_says_of_a_row_what_its_record_does(ledger: Ledger) -> None:
