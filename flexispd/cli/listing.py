@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -75,13 +75,30 @@ def print_rows(rows: Sequence[dict[str, Any]]) -> None:
 
 def _lines(found: Sequence[Line]) -> list[str]:
     """In columns; the last has no width, and a name that is longer than most moves only its own line."""
+    prefixes = _prefixes({line.inbox for line in found})
     cells = [
-        (str(line.id), line.state, displayable(line.name), f"v{line.version}", line.profile, displayable(line.reason))
+        (
+            str(line.id),
+            line.state,
+            displayable(prefixes[line.inbox] + line.name),
+            f"v{line.version}",
+            line.profile,
+            displayable(line.reason),
+        )
         for line in found
     ]
     widths = [min(max(map(len, column)), WIDTH_MAX) for column in zip(*cells, strict=True)]
     form = "{{:>{}}}  {{:<{}}}  {{:<{}}}  {{:<{}}}  {{:<{}}}  {{}}".format(*widths[:-1])
     return [form.format(*row) for row in cells]
+
+
+def _prefixes(inboxes: Set[str]) -> dict[str, str]:
+    """What tells captures of several inboxes apart: the folders' names, or their paths where those are the same."""
+    if len(inboxes) == 1:
+        return dict.fromkeys(inboxes, "")
+    names = {inbox: os.path.basename(inbox) for inbox in inboxes}  # noqa: PTH119  (they came as text)
+    alike = len(set(names.values())) < len(names)
+    return {inbox: f"{inbox if alike else name}/" for inbox, name in names.items()}
 
 
 def _print_leftovers(found: Sequence[tuple[Path, str]], *, as_json: bool) -> None:

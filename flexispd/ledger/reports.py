@@ -28,10 +28,11 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """What a list of captures shows of a row; `name` is the raw's path below its inbox. Cheaper than a record."""
+    """What a list of captures shows of a row; `name` is the raw's path below `inbox`. Cheaper than a record."""
 
     id: int
     state: State
+    inbox: str
     name: str
     version: int
     profile: str
@@ -150,12 +151,12 @@ def listed(ledger: Ledger, state: State | None = None, limit: int | None = None)
 def lines(ledger: Ledger, state: State | None = None, limit: int | None = None) -> Iterator[Line]:
     """The same rows as `listed`, in short."""
     select = (
-        "select capture.id, state, path, length(inbox) as inbox_bytes, version, profile.name, reason"
+        "select capture.id, state, inbox, path, version, profile.name, reason"
         " from capture join profile on profile.look = capture.profile"
     )
-    for id_, named, path, inbox_bytes, version, profile, reason in _listed(ledger, select, state, limit):
-        name = os.fsdecode(path[inbox_bytes:].lstrip(b"/"))
-        yield Line(id_, State(named), name, version, profile, reason)
+    for id_, named, inbox, path, version, profile, reason in _listed(ledger, select, state, limit):
+        name = os.fsdecode(path[len(inbox) :].lstrip(b"/"))
+        yield Line(id_, State(named), os.fsdecode(inbox), name, version, profile, reason)
 
 
 def summaries(ledger: Ledger, state: State | None = None, limit: int | None = None) -> Iterator[Summary]:

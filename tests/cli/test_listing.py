@@ -1,11 +1,13 @@
 """`flexispd ls`: what there is, in which state, and why."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from studio_making import Studio
 
 from flexispd.capture.pair import Reason
+from flexispd.cli import listing
 from flexispd.cli.listing import leftover_reason
 from flexispd.ledger import arrivals
 
@@ -46,6 +48,20 @@ def test_a_very_long_name_moves_its_own_line_only(studio: Studio) -> None:
     short, long = out.splitlines()
     assert len(short) < 80
     assert f"{'x' * 200}.NEF  v1  natural" in long
+
+
+def test_captures_of_several_inboxes_say_which(studio: Studio) -> None:
+    """
+    Two bodies count from the same number.
+    """
+    studio.arrive("DSC1.NEF", "one")
+    other = replace(studio, folder=studio.folder / "second")
+    other.arrive("DSC1.NEF", "another")
+
+    _, out = studio.run("ls")
+    assert [line.split()[2] for line in out.splitlines()] == [f"{one.inbox}/DSC1.NEF" for one in (studio, other)]
+
+    assert listing._prefixes({"/srv/body-a", "/srv/body-b"}) == {"/srv/body-a": "body-a/", "/srv/body-b": "body-b/"}
 
 
 def test_json_says_where_pictures_and_receipts_are(studio: Studio) -> None:

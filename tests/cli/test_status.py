@@ -250,6 +250,8 @@ def test_a_configuration_that_is_wrong_hides_nothing(studio: Studio, wrong: str)
     assert f"warning: {told['configuration']['problem']}" in studio.error
     assert studio.json("explain", "a")["configuration"] == told["configuration"]
     assert "warning: " in studio.error
+    assert studio.run("verify")[0] == 0
+    assert "warning: " in studio.error
 
 
 @pytest.mark.parametrize("lost", ["outbox", "state"])
