@@ -79,6 +79,19 @@ def demosaic(
     _train("demosaic", (photos, weights, None), steps, as_json)
 
 
+@app.command()
+def look(
+    photos: PhotosOption, weights: WeightsOption = _WEIGHTS, steps: StepsOption = None, as_json: JsonOption = False
+) -> None:
+    """
+    Train the look of stage 3, which sets exposure, contrast, colour and local light from the frame itself.
+
+    What made photographs finished pictures is undone, and the network learns which knobs bring it back. Takes half an
+    hour. A run that was stopped goes on from flexispd-look.ckpt in the current folder.
+    """
+    _train("look", (photos, weights, None), steps, as_json)
+
+
 def _train(stage: str, folders: tuple[Path, Path, Path | None], steps: int | None, as_json: bool) -> None:
     from flexispd.log import configure
     from flexispd.training.run import run

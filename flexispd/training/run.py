@@ -11,7 +11,7 @@ from torch import nn
 
 from flexispd.develop.networks.loader import store_state
 from flexispd.errors import SetupError
-from flexispd.training import demosaic, denoise, white_balance
+from flexispd.training import demosaic, denoise, look, white_balance
 from flexispd.training.loop import Recipe, Task, train
 from flexispd.training.photos import Photos, load_photos
 from flexispd.weights import MANIFEST, WeightEntry, read_manifest, write_manifest
@@ -55,6 +55,12 @@ STAGES = {
         lambda photos, kept, spectra, seed: white_balance.task(photos, kept, _needed(spectra), seed),
         Recipe(steps=6_000),
         "lit by measured lamp spectra and seen through measured camera spectra",
+    ),
+    "look": Stage(
+        look.network,
+        lambda photos, kept, _, seed: look.task(photos, kept, seed),
+        Recipe(steps=2_000, warmup_steps=100),
+        "underexposed by up to four stops, or with what made them finished pictures undone",
     ),
 }
 

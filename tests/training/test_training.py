@@ -11,7 +11,7 @@ from flexispd.develop.networks.demosaic_unet import DemosaicUNet
 from flexispd.develop.networks.loader import load_into
 from flexispd.errors import SetupError
 from flexispd.resources import data_folder
-from flexispd.training import demosaic, denoise, white_balance
+from flexispd.training import demosaic, denoise, look, white_balance
 from flexispd.training.loop import Recipe, schedule, train
 from flexispd.training.photos import PatchSampler, load_photos, split
 from flexispd.training.run import run
@@ -33,7 +33,7 @@ def photos(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("stage", [demosaic, denoise])
+@pytest.mark.parametrize("stage", [demosaic, denoise, look])
 def test_a_run_that_was_stopped_ends_like_one_that_was_not(stage, photos, tmp_path):
     """
     Step by step the same patches, the same noise, the same weights.
@@ -157,6 +157,20 @@ def test_the_schedule_warms_up_and_ends_at_nothing():
     assert max(values) == pytest.approx(1.0)
     assert values.index(max(values)) in (99, 100)
     assert values[-1] < 1e-4
+
+
+def test_the_look_network_learns_to_expose(photos, tmp_path):
+    """
+    A few steps on a few photographs bring pictures nearer to them than the automatic exposure alone does.
+    """
+    shown, kept = load_photos(photos)
+    torch.manual_seed(1)
+    task, network = look.task(shown, kept, 1), look.network()
+    untrained = task.validate(network.eval())
+
+    trained = train(network, task, Recipe(steps=40, warmup_steps=5, report_steps=40, seed=1), tmp_path / "look.ckpt")
+
+    assert task.validate(trained) > untrained + 1
 
 
 def test_the_white_balance_network_learns_and_is_compared(shared_data, photos, monkeypatch):
