@@ -182,11 +182,8 @@ def _planned(negative: Negative, profile: Profile, illuminant: Illuminant, netwo
     auto_ev = auto_exposure_ev(luminance, negative.noise)
     local, learned = None, None
     if params.learned and network is not None:
-        light, whole = (
-            torch.einsum("cd,dhw->chw", to_rec2020, camera_rgb(of))
-            for of in (small, negative.clean * gains[:, None, None])
-        )
-        peaks = peaks_of(whole)
+        light = torch.einsum("cd,dhw->chw", to_rec2020, camera_rgb(small))
+        peaks = peaks_of(torch.einsum("cd,dhw->chw", to_rec2020 * gains[[0, 1, 3]], camera_rgb(negative.clean)))
         known = torch.tensor([[auto_ev], [negative.noise.read[1]]]).to(light)
         asked = learned_look(network, Glances(light[None], peaks[None], *known), params.learned)
         height, width = negative.clean.shape[1:]

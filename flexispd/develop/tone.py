@@ -143,7 +143,7 @@ def apply_look(rgb: Tensor, look: Look, fields: Tensor | None = None) -> Tensor:
     linear = _mixed(look.to_srgb, shown) if plain else colorfulness(shown, look)
     linear = into_gamut(linear, _SRGB_LUMINANCE, ceiling=1.0)
     if not _is(knobs.blacks, 0):
-        linear = (linear + BLACKS * knobs.blacks * (1 - linear) ** 6).clamp_(0, 1)
+        linear = (linear + BLACKS * knobs.blacks * ((1 - linear) ** 2) ** 3).clamp_(0, 1)  # **6 is five times slower
     return encode_srgb(linear)
 
 
