@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -27,7 +28,7 @@ from flexispd.develop.denoise import denoise, network_level
 from flexispd.develop.models import Models
 from flexispd.develop.noise import noise_profile
 from flexispd.develop.official import develop_official
-from flexispd.develop.render import Negative, render
+from flexispd.develop.render import Negative, Renderers, render
 from flexispd.develop.tiling import Tiling, in_memory, require_finite, synchronized
 from flexispd.develop.upload import upload
 from flexispd.develop.white_balance import cautions, estimate, white_balance
@@ -140,11 +141,16 @@ def _develop(
     with timed("render"):
         negatives = {level: Negative(frame, clean, noise, shot.color_matrices) for level, clean in cleaned.items()}
         looks = list(zip(profiles, illuminants, strict=True))
-        renderings = render(negatives, looks, networks.demosaic, tiling)
+        renderings = render(negatives, looks, Renderers(networks.demosaic, networks.look), tiling)
     report = {"device": str(tiling.device), "tile_px": 2 * tiling.edge, "noise_profile": noise, "defects": defects}
     pictures = []
     for rendering, light, (profile, illuminant) in zip(renderings, lights, looks, strict=True):
-        exposure = {"exposure_ev": round(rendering.exposure_ev, 3), "auto_exposure_ev": round(rendering.auto_ev, 3)}
+        exposure: dict[str, Any] = {
+            "exposure_ev": round(rendering.exposure_ev, 3),
+            "auto_exposure_ev": round(rendering.auto_ev, 3),
+        }
+        if rendering.learned is not None:
+            exposure["learned_look"] = rendering.learned
         warnings = [*tiling.notes, *doubts, *cautions(light, profile.white_balance)]
         details = {**report, "illuminant": illuminant, **exposure, "warnings": warnings}
         pictures.append(Picture(rendering.values, shot.orientation, details))

@@ -65,6 +65,9 @@ class WhiteBalanceParams:
 class RenderParams:
     """Stage 3: from sensor light to a picture on a screen."""
 
+    learned: float = field(
+        0.0, Number(0, 1), "Share of the look that a network finds for the frame; 0 leaves it all to this file."
+    )
     exposure_ev: float = field(0.0, Number(-5, 5, "EV"), "Added to the exposure; 1 doubles the light.")
     auto_exposure: float = field(
         1.0, Number(0, 1), "Share of the automatic exposure that is applied; 0 keeps the camera's."

@@ -34,8 +34,8 @@ OFFICIAL_2022 = "deep-flexisp-2022"
 SHIPPED = "flexispd-s"
 """The model set that the package brings."""
 
-STAGES = ("denoise", "white-balance", "demosaic")
-"""What a model set of ours has a network for."""
+STAGES = ("denoise", "white-balance", "demosaic", "look")
+"""What the shipped model set has a network for. Another set may do without one for the look."""
 
 MANIFEST = "manifest.toml"
 
@@ -91,6 +91,10 @@ class ModelSet:
 
     name: str
     entries: tuple[WeightEntry, ...]
+
+    def has(self, stage: str) -> bool:
+        """Whether there is a network for `stage`."""
+        return any(entry.stage == stage for entry in self.entries)
 
     def entry(self, stage: str) -> WeightEntry:
         """The network of `stage`. Raises WeightsError when the set has none."""

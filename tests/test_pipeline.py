@@ -18,6 +18,7 @@ from flexispd.pipeline import Order, develop, process
 from flexispd.profile import DenoiseParams, ExportParams, WhiteBalanceParams, load_profile
 from flexispd.training.dng import write_dng
 from flexispd.types import CFA, Capture, ColorMatrix, Mosaic, NoiseProfile, ShotInfo
+from flexispd.weights import model_set, write_manifest
 
 CAMERA = ColorMatrix(np.array([[0.7, -0.2, -0.1], [-0.4, 1.2, 0.2], [-0.1, 0.2, 0.6]]), 6504.0)
 
@@ -69,8 +70,9 @@ def test_one_raw_becomes_a_picture_and_its_receipt(capture, natural, cpu, tmp_pa
     assert names == ["DSC_0001.natural.jpg", "DSC_0001.natural.json"]
     assert receipt["outputs"][0]["sha256"] == hashlib.sha256(picture).hexdigest()
     assert receipt["input"]["sha256"] == hashlib.sha256(capture.raw.read_bytes()).hexdigest()
-    assert receipt["weights"].keys() == {"denoise", "white-balance", "demosaic"}
+    assert receipt["weights"].keys() == {"denoise", "white-balance", "demosaic", "look"}
     assert receipt["development"]["device"] == "cpu"
+    assert {"exposure_ev", "contrast", "saturation", "local_ev"} <= receipt["development"]["learned_look"].keys()
     assert {"hash", "decode", "upload", "denoise", "white_balance", "render", "encode"} <= receipt["development"][
         "milliseconds"
     ].keys()
@@ -186,6 +188,52 @@ def test_tiles_give_the_same_8_bits(natural, cpu, monkeypatch):
     (tiled,) = develop(mosaic, [natural], cpu)
 
     assert np.array_equal(whole.values, tiled.values)
+
+
+def test_what_the_network_asked_for_can_be_asked_for_by_hand(natural, cpu):
+    """
+    The receipt's numbers in a profile without the network give the same picture, but for the local light.
+    """
+    (learned,) = develop(mosaic_of(), [natural], cpu)
+    asked = dict(learned.report["learned_look"])
+    local_ev = np.abs(asked.pop("local_ev")).max()
+    by_hand = replace(natural, render=replace(natural.render, learned=0.0, **asked))
+    (edited,) = develop(mosaic_of(), [by_hand], cpu)
+
+    assert "learned_look" not in edited.report
+    assert edited.report["exposure_ev"] == pytest.approx(learned.report["exposure_ev"], abs=2e-3)
+    difference = np.abs(edited.values.astype(int) - learned.values.astype(int))
+    assert difference.max() <= 2 + 70 * local_ev  # an EV is about 70 steps at mid grey
+
+
+def test_a_profile_that_wants_nothing_learned_never_asks_the_network(cpu):
+    """
+    `neutral` is what it was without such a network.
+    """
+    neutral = load_profile("neutral")
+    without = replace(cpu, ours={name: replace(networks, look=None) for name, networks in cpu.ours.items()})
+
+    (one,), (other,) = (develop(mosaic_of(), [neutral], models) for models in (cpu, without))
+
+    assert np.array_equal(one.values, other.values)
+    assert "learned_look" not in one.report
+
+
+def test_a_model_set_need_not_have_a_look(natural, tmp_path, monkeypatch):
+    """
+    It works for every profile but those that want a learned look, and they say so before any frame is touched.
+    """
+    monkeypatch.setenv("FLEXISPD_WEIGHTS", str(tmp_path))
+    (tmp_path / "mine").mkdir()
+    entries = [replace(e, folder=tmp_path / "mine", model="mine") for e in model_set("flexispd-s").entries]
+    for shipped, entry in zip(model_set("flexispd-s").entries, entries, strict=True):
+        entry.path.write_bytes(shipped.path.read_bytes())
+    write_manifest(tmp_path / "mine" / "manifest.toml", [entry for entry in entries if entry.stage != "look"])
+
+    assert load_models([replace(load_profile("neutral"), model="mine")], "cpu").ours["mine"].look is None
+    with pytest.raises(SetupError, match="natural wants a learned look") as caught:
+        load_models([replace(natural, model="mine")], "cpu")
+    assert "learned = 0" in caught.value.remedy
 
 
 def test_the_border_of_a_dark_frame_is_as_bright_as_its_middle(cpu):

@@ -110,6 +110,24 @@ def demosaic(
     _train("demosaic", recipe, (photos, weights, spectra), (steps, minutes, device.value), as_json)
 
 
+@app.command()
+def look(
+    photos: PhotosOption,
+    weights: WeightsOption = _WEIGHTS,
+    recipe: RecipeOption = None,
+    steps: StepsOption = None,
+    minutes: MinutesOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """
+    Train the look of stage 3, which sets exposure, contrast, colour and local light from the frame itself.
+
+    What made photographs finished pictures is undone, and the network learns which knobs bring it back. Takes half an
+    hour on a CPU. A run that was stopped goes on from RECIPE.ckpt in the current folder.
+    """
+    _train("look", recipe, (photos, weights, None), (steps, minutes, "cpu"), as_json)
+
+
 def _train(
     stage: str,
     name: str | None,

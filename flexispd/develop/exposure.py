@@ -79,6 +79,10 @@ def _soft_minimum(a: float, b: float) -> float:
 
 def luminance_of(balanced: Tensor, matrix: Tensor, weights: Tensor) -> Tensor:
     """Luminance (h, w) of balanced planes (4, h, w) through a camera matrix (3, 3), with luminance weights (3,)."""
-    red, green_r, green_b, blue = balanced.unbind(0)
-    rgb = torch.stack([red, (green_r + green_b) / 2, blue])
-    return torch.einsum("c,cd,dhw->hw", weights, matrix, rgb)
+    return torch.einsum("c,cd,dhw->hw", weights, matrix, camera_rgb(balanced))
+
+
+def camera_rgb(planes: Tensor) -> Tensor:
+    """One colour for each cell: (3, h, w) of planes (4, h, w)."""
+    red, green_r, green_b, blue = planes.unbind(0)
+    return torch.stack([red, (green_r + green_b) / 2, blue])

@@ -16,6 +16,7 @@ from flexispd.develop.networks.demosaic_unet import DemosaicUNet
 from flexispd.develop.networks.denoise_unet import DenoiseUNet
 from flexispd.develop.networks.illuminant_net import IlluminantNet
 from flexispd.develop.networks.loader import load_into
+from flexispd.develop.networks.look_net import LookNet
 from flexispd.develop.networks.official2022 import ScNet1F
 from flexispd.develop.official import OfficialNetworks, load_networks
 from flexispd.errors import SetupError, WeightsError
@@ -27,11 +28,12 @@ M = TypeVar("M", bound=nn.Module)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Networks:
-    """The three networks of one of our model sets, on one device."""
+    """The networks of one of our model sets, on one device. A set need not have one for the look."""
 
     denoise: DenoiseUNet
     light: IlluminantNet
     demosaic: DemosaicUNet
+    look: LookNet | None
 
     def on(self, device: torch.device) -> Networks:
         """The same networks on another device; these stay where they are."""
@@ -39,6 +41,7 @@ class Networks:
             copy.deepcopy(self.denoise).to(device),
             copy.deepcopy(self.light).to(device),
             copy.deepcopy(self.demosaic).to(device),
+            None if self.look is None else copy.deepcopy(self.look).to(device),
         )
 
 
@@ -85,8 +88,10 @@ def load_models(profiles: Iterable[Profile], device: str = "auto") -> Models:
     The networks of these profiles on "auto", "cpu", "cuda" or "cuda:N"; auto is the first GPU if there is one.
 
     Raises:
-        SetupError: There is no such device, or the weights are missing or altered.
+        SetupError: There is no such device, the weights are missing or altered, or a profile wants a learned look of a
+            model set that has no network for it.
     """
+    profiles = list(profiles)
     place = choose_device(device)
     ours: dict[str, Networks] = {}
     official: dict[str, OfficialNetworks] = {}
@@ -98,6 +103,7 @@ def load_models(profiles: Iterable[Profile], device: str = "auto") -> Models:
             official[name] = load_networks(found, place)
         else:
             ours[name] = _load(found, place)
+            _require_look(ours[name], [profile for profile in profiles if profile.model == name])
     return Models(place, ours, official, hashes)
 
 
@@ -133,6 +139,15 @@ def _exact_cuda() -> None:
     torch.backends.cuda.matmul.allow_tf32 = False
 
 
+def _require_look(networks: Networks, profiles: Iterable[Profile]) -> None:
+    for profile in profiles:
+        if profile.render.learned and networks.look is None:
+            raise SetupError(
+                f"The profile {profile.name} wants a learned look, and {profile.model} has no network for it.",
+                remedy="Set learned = 0 in the profile, or train one with `flexispd train look`.",
+            )
+
+
 def _load(found: ModelSet, device: torch.device) -> Networks:
     def loaded(kind: type[M], stage: str) -> M:
         entry = found.entry(stage)
@@ -147,5 +162,8 @@ def _load(found: ModelSet, device: torch.device) -> Networks:
         return module.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
     return Networks(
-        loaded(DenoiseUNet, "denoise"), loaded(IlluminantNet, "white-balance"), loaded(DemosaicUNet, "demosaic")
+        loaded(DenoiseUNet, "denoise"),
+        loaded(IlluminantNet, "white-balance"),
+        loaded(DemosaicUNet, "demosaic"),
+        loaded(LookNet, "look") if found.has("look") else None,
     )

@@ -18,8 +18,11 @@ from torch import Tensor
 from flexispd.develop.color import camera_to_rec2020
 from flexispd.develop.demosaic import demosaic, recover_highlights
 from flexispd.develop.denoise import network_level, remove_noise
-from flexispd.develop.exposure import auto_exposure_ev, luminance_of, thumbnail
+from flexispd.develop.exposure import auto_exposure_ev, camera_rgb, luminance_of, thumbnail
+from flexispd.develop.local_light import LocalLight
+from flexispd.develop.look import Glances, learned_look, peaks_of
 from flexispd.develop.networks.demosaic_unet import DemosaicUNet
+from flexispd.develop.networks.look_net import LookNet
 from flexispd.develop.tiling import Slices, Tiling, require_finite
 from flexispd.develop.tone import REC2020_LUMINANCE, Look, apply_look
 from flexispd.develop.upload import Frame, crop_of
@@ -60,25 +63,59 @@ class Rendering:
 
     Attributes:
         values: uint8 or uint16, (H, W, 3), sRGB-encoded.
-        exposure_ev: Exposure that was applied, of which `auto_ev` is the automatic part.
+        exposure_ev: Exposure that was applied; the automatic one found `auto_ev`.
+        learned: What the learned look asked for; None where the profile wants nothing of it.
     """
 
     values: NDArray[Any]
     exposure_ev: float
     auto_ev: float
+    learned: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Renderers:
+    """
+    The networks of stage 3.
+
+    Attributes:
+        demosaic: Gives every pixel its three colours.
+        look: Says how the frame wants to be shown; None in a model set that has no such network.
+    """
+
+    demosaic: DemosaicUNet
+    look: LookNet | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Plan:
+    """
+    How one look of a frame is made, decided before any pixel is.
+
+    Attributes:
+        look: The steps, exposure included.
+        local: The local light, or None.
+        exposure_ev, auto_ev, learned: As in `Rendering`.
+    """
+
+    look: Look
+    local: LocalLight | None
+    exposure_ev: float
+    auto_ev: float
+    learned: Mapping[str, Any] | None
 
 
 def render(
     negatives: Mapping[float, Negative],
     looks: Sequence[tuple[Profile, Illuminant]],
-    network: DemosaicUNet,
+    networks: Renderers,
     tiling: Tiling,
 ) -> list[Rendering]:
     """A finished picture for each profile under its illuminant, from the negative of its `network_level`."""
     done: dict[int, Rendering] = {}
     for group in _sharing(looks):
         negative = negatives[network_level(looks[group[0]][0].denoise)]
-        done.update(zip(group, _render_group(negative, [looks[i] for i in group], network, tiling), strict=True))
+        done.update(zip(group, _render_group(negative, [looks[i] for i in group], networks, tiling), strict=True))
     return [done[i] for i in range(len(looks))]
 
 
@@ -91,28 +128,30 @@ def _sharing(looks: Sequence[tuple[Profile, Illuminant]]) -> Iterable[list[int]]
 
 
 def _render_group(
-    negative: Negative, looks: Sequence[tuple[Profile, Illuminant]], network: DemosaicUNet, tiling: Tiling
+    negative: Negative, looks: Sequence[tuple[Profile, Illuminant]], networks: Renderers, tiling: Tiling
 ) -> list[Rendering]:
     """The pictures of looks that share their demosaicking, tile by tile."""
     planes, denoise = negative.frame.planes, looks[0][0].denoise
     gains = _gains(looks[0][1]).to(planes)
-    exposed = [_exposed(negative, profile, illuminant) for profile, illuminant in looks]
+    plans = [_planned(negative, profile, illuminant, networks.look) for profile, illuminant in looks]
     height, width = planes.shape[1:]
     outs = [
         torch.empty((2 * height, 2 * width, 3), dtype=torch.int16 if _is_deep(p) else torch.uint8, device=planes.device)
         for p, _ in looks
     ]
-    parts = demosaic(lambda part: negative.balanced(part, denoise, gains), (height, width), network, tiling)
+    parts = demosaic(lambda part: negative.balanced(part, denoise, gains), (height, width), networks.demosaic, tiling)
     sums = []
     for tile, rgb in parts:
         rows, columns = (slice(2 * s.start, 2 * s.stop) for s in tile.inside)
-        for (look, _, _), out in zip(exposed, outs, strict=True):
-            sums.append(_finish(rgb, look, out[rows, columns]))
+        for plan, out in zip(plans, outs, strict=True):
+            sums.append(_finish(rgb, plan, out, (rows, columns)))
     require_finite(torch.stack(sums))
     crop = crop_of(negative.frame)
     return [
-        Rendering(_unsigned(np.ascontiguousarray(out.cpu().numpy()[crop])), exposure_ev, auto_ev)
-        for out, (_, exposure_ev, auto_ev) in zip(outs, exposed, strict=True)
+        Rendering(
+            _unsigned(np.ascontiguousarray(out.cpu().numpy()[crop])), plan.exposure_ev, plan.auto_ev, plan.learned
+        )
+        for out, plan in zip(outs, plans, strict=True)
     ]
 
 
@@ -132,8 +171,8 @@ def _is_deep(profile: Profile) -> bool:
     return any(export.format in {"png16", "tiff16"} for export in profile.export)
 
 
-def _exposed(negative: Negative, profile: Profile, illuminant: Illuminant) -> tuple[Look, float, float]:
-    """A profile's look at its exposure, that exposure, and the automatic exposure, in EV."""
+def _planned(negative: Negative, profile: Profile, illuminant: Illuminant, network: LookNet | None) -> _Plan:
+    """How a profile shows the frame: its exposure, its knobs, and what the learned look adds to them."""
     params, balance = profile.render, profile.white_balance
     gains = _gains(illuminant).to(negative.clean)
     matrix = camera_to_rec2020(illuminant.neutral, negative.matrices, balance.adaptation, balance.warmth_mired)
@@ -141,20 +180,40 @@ def _exposed(negative: Negative, profile: Profile, illuminant: Illuminant) -> tu
     small = recover_highlights(thumbnail(negative.clean), gains)
     luminance = luminance_of(small, to_rec2020, torch.from_numpy(REC2020_LUMINANCE).to(gains))
     auto_ev = auto_exposure_ev(luminance, negative.noise)
+    local, learned = None, None
+    if params.learned and network is not None:
+        light = torch.einsum("cd,dhw->chw", to_rec2020, camera_rgb(small))
+        peaks = peaks_of(torch.einsum("cd,dhw->chw", to_rec2020 * gains[[0, 1, 3]], camera_rgb(negative.clean)))
+        known = torch.tensor([[auto_ev], [negative.noise.read[1]]]).to(light)
+        asked = learned_look(network, Glances(light[None], peaks[None], *known), params.learned)
+        height, width = negative.clean.shape[1:]
+        params, local, learned = (
+            asked.joined(params),
+            LocalLight.of(asked.grid, (2 * height, 2 * width)),
+            asked.report(),
+        )
     exposure_ev = params.auto_exposure * auto_ev + params.exposure_ev
-    return Look.of(to_rec2020 * (2.0**exposure_ev * gains.amax()), params), exposure_ev, auto_ev
+    look = Look.of(to_rec2020 * (2.0**exposure_ev * gains.amax()), params)
+    return _Plan(look, local, exposure_ev, auto_ev, learned)
 
 
-def _finish(rgb: Tensor, look: Look, out: Tensor) -> Tensor:
-    """Apply a look to linear (3, H, W) and write it, quantised, into `out` (H, W, 3); the sum of all that went in."""
+def _finish(rgb: Tensor, plan: _Plan, frame: Tensor, place: Slices) -> Tensor:
+    """
+    Apply a look to a part of the frame, linear (3, h, w), and write it, quantised, into its place in `frame` (H, W, 3).
+
+    Returns the sum of all that went in.
+    """
     _, height, width = rgb.shape
-    peak = 255.0 if out.dtype == torch.uint8 else 65535.0
+    rows, columns = place
+    peak = 255.0 if frame.dtype == torch.uint8 else 65535.0
     step = max(1, STRIP_PX // width)
     total = rgb.sum()
     for top in range(0, height, step):
         strip = rgb[:, top : top + step]
-        shown = apply_look(strip.reshape(3, -1), look).mul_(peak).add_(0.5)
-        whole = shown.to(torch.uint8) if out.dtype == torch.uint8 else shown.to(torch.int32).to(torch.int16)
-        out[top : top + step] = whole.reshape(3, -1, width).permute(1, 2, 0)
+        part = slice(rows.start + top, rows.start + top + strip.shape[1])
+        fields = plan.local.fields(part, columns) if plan.local else None
+        shown = apply_look(strip.reshape(3, -1), plan.look, fields).mul_(peak).add_(0.5)
+        whole = shown.to(torch.uint8) if frame.dtype == torch.uint8 else shown.to(torch.int32).to(torch.int16)
+        frame[part, columns] = whole.reshape(3, -1, width).permute(1, 2, 0)
         total += shown.sum()  # a NaN would be a black pixel, and nobody could tell
     return total

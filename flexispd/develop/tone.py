@@ -2,20 +2,24 @@
 The look: from scene-referred light to what a display shows. Every step works on one pixel, so it is the same in any
 tile.
 
-In order: zones (shadows, highlights) as exposure of dark and bright parts; a log-logistic tone curve that leaves the
-hue nearly alone; saturation and vibrance in OKLab; the gamut of sRGB; blacks; sRGB encoding. Knobs at their neutral
-value do nothing.
+In order: zones (shadows, highlights, and what is local) as exposure of dark and bright parts; a log-logistic tone
+curve that leaves the hue nearly alone; saturation and vibrance in OKLab; the gamut of sRGB; blacks; sRGB encoding.
+Knobs at their neutral value do nothing.
+
+The steps have gradients: the network that predicts a look is trained through them. Its knobs are tensors, one number
+for each picture of a batch, and light then has the shape (3, B, n) instead of (3, n).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from flexispd.develop.color import REC2020_TO_XYZ, XYZ_TO_SRGB
-from flexispd.profile import RenderParams
+from flexispd.develop.local_light import local_ev
 
 GRAY = 0.1845
 """Scene luminance of an 18 % grey card after exposure; the curve keeps it where it is."""
@@ -39,6 +43,38 @@ BLACKS = 0.03
 """Display light that a full `blacks` lifts black by."""
 
 REC2020_LUMINANCE = REC2020_TO_XYZ[1]
+
+Knob = float | Tensor
+"""One number for every picture, or a tensor (B, 1) with one for each."""
+
+
+class Knobs(Protocol):
+    """What a look can be told: the knobs of `RenderParams` that come after the exposure."""
+
+    @property
+    def contrast(self) -> Knob:
+        """Slope at mid grey, 1 at rest."""
+
+    @property
+    def saturation(self) -> Knob:
+        """Factor of all chroma, 1 at rest."""
+
+    @property
+    def vibrance(self) -> Knob:
+        """Strength of pale colours, 0 at rest."""
+
+    @property
+    def shadows(self) -> Knob:
+        """Exposure of the dark parts, 0 at rest."""
+
+    @property
+    def highlights(self) -> Knob:
+        """Exposure of the bright parts, 0 at rest."""
+
+    @property
+    def blacks(self) -> Knob:
+        """Lift of black, 0 at rest."""
+
 
 # Björn Ottosson, "A perceptual color space for image processing" (2020): XYZ to LMS, and cube roots of LMS to Lab.
 _XYZ_TO_LMS = torch.tensor(
@@ -66,14 +102,14 @@ class Look:
 
     Attributes:
         matrix: Balanced camera RGB to linear Rec.2020, exposure included, (3, 3).
-        params: The profile's knobs.
+        knobs: What is asked for.
         to_lms, from_lms: Rec.2020 to the LMS of OKLab, and from there to linear sRGB, (3, 3).
         to_srgb: Rec.2020 to linear sRGB, (3, 3).
         to_lab, from_lab: Cube roots of LMS to OKLab and back, (3, 3).
     """
 
     matrix: Tensor
-    params: RenderParams
+    knobs: Knobs
     to_lms: Tensor
     from_lms: Tensor
     to_srgb: Tensor
@@ -81,30 +117,44 @@ class Look:
     from_lab: Tensor
 
     @classmethod
-    def of(cls, matrix: Tensor, params: RenderParams) -> Look:
-        """The look of `params` after `matrix`, on the matrix's device."""
+    def of(cls, matrix: Tensor, knobs: Knobs) -> Look:
+        """The look of `knobs` after `matrix`, on the matrix's device."""
         to_srgb = torch.from_numpy(XYZ_TO_SRGB @ REC2020_TO_XYZ)
         to_lms = _XYZ_TO_LMS @ torch.from_numpy(REC2020_TO_XYZ)
         # The published digits leave white a trace of colour, which saturation would multiply.
         to_lms = to_lms / to_lms.sum(dim=1, keepdim=True)
         to_lab = _LMS_TO_LAB - _LMS_TO_LAB.mean(dim=1, keepdim=True) * torch.tensor([[0.0], [1.0], [1.0]])
         steps = (to_lms, to_srgb @ to_lms.inverse(), to_srgb, to_lab, to_lab.inverse())
-        return cls(matrix, params, *(step.to(matrix.device, torch.float32) for step in steps))
+        return cls(matrix, knobs, *(step.to(matrix.device, torch.float32) for step in steps))
 
 
-def apply_look(rgb: Tensor, look: Look) -> Tensor:
-    """Balanced linear camera RGB (3, n) to encoded sRGB (3, n) in 0..1."""
-    params = look.params
-    light = into_gamut(look.matrix @ rgb, REC2020_LUMINANCE, ceiling=None)
-    if params.shadows or params.highlights:
-        light = light * zone_gain(_luminance(light, REC2020_LUMINANCE), params.shadows, params.highlights)
-    shown = tone_curve(light, CURVE_POWER * params.contrast)
-    plain = params.saturation == 1 and params.vibrance == 0
-    linear = look.to_srgb @ shown if plain else colorfulness(shown, look)
+def apply_look(rgb: Tensor, look: Look, fields: Tensor | None = None) -> Tensor:
+    """
+    Balanced linear camera RGB (3, n) to encoded sRGB (3, n) in 0..1.
+
+    `fields` (Z, n) is the local exposure of these pixels, see `local_light`.
+    """
+    knobs = look.knobs
+    light = into_gamut(_mixed(look.matrix, rgb), REC2020_LUMINANCE, ceiling=None)
+    if fields is not None or not (_is(knobs.shadows, 0) and _is(knobs.highlights, 0)):
+        light = light * zone_gain(_luminance(light, REC2020_LUMINANCE), knobs.shadows, knobs.highlights, fields)
+    shown = tone_curve(light, CURVE_POWER * knobs.contrast)
+    plain = _is(knobs.saturation, 1) and _is(knobs.vibrance, 0)
+    linear = _mixed(look.to_srgb, shown) if plain else colorfulness(shown, look)
     linear = into_gamut(linear, _SRGB_LUMINANCE, ceiling=1.0)
-    if params.blacks:
-        linear = (linear + BLACKS * params.blacks * (1 - linear) ** 6).clamp_(0, 1)
+    if not _is(knobs.blacks, 0):
+        linear = (linear + BLACKS * knobs.blacks * ((1 - linear) ** 2) ** 3).clamp_(0, 1)  # **6 is five times slower
     return encode_srgb(linear)
+
+
+def _is(knob: Knob, neutral: float) -> bool:
+    """Whether a knob does nothing. One that is a tensor may, and nobody looks: gradients want the whole way."""
+    return not isinstance(knob, Tensor) and knob == neutral
+
+
+def _mixed(matrix: Tensor, rgb: Tensor) -> Tensor:
+    """A matrix (3, 3) applied to colours (3, ...)."""
+    return (matrix @ rgb.flatten(1)).view_as(rgb)
 
 
 _SRGB_LUMINANCE = (0.2126, 0.7152, 0.0722)  # IEC 61966-2-1
@@ -133,15 +183,20 @@ def into_gamut(rgb: Tensor, weights: object, *, ceiling: float | None) -> Tensor
     return inside.clamp_(0, ceiling) if ceiling is not None else inside.clamp_min_(0)
 
 
-def zone_gain(luminance: Tensor, shadows: float, highlights: float) -> Tensor:
-    """Exposure factor of each pixel: up to `ZONE_EV` times the knob, well below or above mid grey; (n,) to (n,)."""
+def zone_gain(luminance: Tensor, shadows: Knob, highlights: Knob, fields: Tensor | None = None) -> Tensor:
+    """
+    Exposure factor of each pixel, (n,) to (n,).
+
+    Up to `ZONE_EV` times the knob well below or above mid grey, and the local exposure of `fields` (Z, n).
+    """
     ev = torch.log2(luminance.clamp_min(1e-6) / GRAY)
     dark = torch.sigmoid((SHADOWS_BELOW_EV - ev) / ZONE_WIDTH_EV)
     bright = torch.sigmoid((ev - HIGHLIGHTS_ABOVE_EV) / ZONE_WIDTH_EV)
-    return torch.exp2(ZONE_EV * (shadows * dark + highlights * bright))
+    gain_ev = ZONE_EV * (shadows * dark + highlights * bright)
+    return torch.exp2(gain_ev if fields is None else gain_ev + local_ev(fields, ev))
 
 
-def tone_curve(rgb: Tensor, power: float) -> Tensor:
+def tone_curve(rgb: Tensor, power: Knob) -> Tensor:
     """
     Scene light from 0 to any brightness onto display light 0..1: y = x^p / (x^p + k), with mid grey kept.
 
@@ -150,7 +205,7 @@ def tone_curve(rgb: Tensor, power: float) -> Tensor:
     between the other two, which is the hue, their halos turn salmon. `HUE_KEPT` lies between.
     """
     k = GRAY**power * (1 / GRAY - 1)
-    raised = rgb.clamp_max(1e4) ** power
+    raised = rgb.clamp(1e-10, 1e4) ** power  # at 0 a power below 1 has no slope
     alone = raised / (raised + k)
     lowest, highest = rgb.amin(dim=0), rgb.amax(dim=0)
     low, high = alone.amin(dim=0), alone.amax(dim=0)  # the curve is monotone: these are the curve's of those
@@ -164,13 +219,14 @@ def colorfulness(rgb: Tensor, look: Look) -> Tensor:
 
     Saturation multiplies chroma; vibrance does so the less, the more chroma a colour has, and leaves lamps alone.
     """
-    lab = look.to_lab @ (look.to_lms @ rgb).clamp_min_(0).pow_(1 / 3)
-    factor: Tensor | float = look.params.saturation
-    if look.params.vibrance:
-        chroma = torch.hypot(lab[1], lab[2])
-        factor = factor * (1 + look.params.vibrance * torch.exp(-((chroma / 0.12) ** 2)))
-    lab[1:] *= factor
-    return look.from_lms @ (look.from_lab @ lab).pow_(3)
+    # Below the floor the cube root has no useful slope; it is a hundredth of the last bit of 16.
+    lab = _mixed(look.to_lab, _mixed(look.to_lms, rgb).clamp_min_(1e-9).pow(1 / 3))
+    factor = look.knobs.saturation
+    if not _is(look.knobs.vibrance, 0):
+        chroma_squared = lab[1] ** 2 + lab[2] ** 2
+        factor = factor * (1 + look.knobs.vibrance * torch.exp(-chroma_squared / 0.12**2))
+    lab = torch.stack([lab[0], lab[1] * factor, lab[2] * factor])
+    return _mixed(look.from_lms, _mixed(look.from_lab, lab).pow(3))
 
 
 def encode_srgb(linear: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from flexispd.develop.models import choose_device
 from flexispd.develop.networks.architectures import build
 from flexispd.develop.networks.loader import load_into, store_state
 from flexispd.errors import SetupError
-from flexispd.training import demosaic, denoise, white_balance
+from flexispd.training import demosaic, denoise, look, white_balance
 from flexispd.training.loop import Task, train
 from flexispd.training.photos import Photos, load_photos
 from flexispd.training.recipe import Recipe
@@ -70,10 +70,15 @@ def _white_balance(photos: Photos, kept: Photos, sources: Sources, recipe: Recip
     return white_balance.task(photos, kept, sources.needed_spectra, recipe.schedule.seed)
 
 
+def _look(photos: Photos, kept: Photos, _: Sources, recipe: Recipe, __: torch.device) -> Task:
+    return look.task(photos, kept, recipe)
+
+
 TASKS: dict[str, tuple[Making, str]] = {
     "denoise": (_denoise, "lit by measured lamps, seen by measured cameras, with the noise of ISO 100 to 51200 added"),
     "demosaic": (_demosaic, "sampled through an RGGB pattern, some of them with their colours torn apart"),
     "white-balance": (_white_balance, "lit by measured lamp spectra and seen through measured camera spectra"),
+    "look": (_look, "underexposed by up to four stops, or with what made them finished pictures undone"),
 }
 """Stage -> what it learns, and what is made of the photographs, in half a sentence."""
 

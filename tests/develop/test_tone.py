@@ -1,6 +1,7 @@
 """The look: neutral knobs do nothing, the others do what their name says, and nothing shifts the hue."""
 
 import dataclasses
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -50,6 +51,14 @@ def test_grey_stays_grey():
         assert (out.amax(dim=0) - out.amin(dim=0)).max() < 0.1 / 255
 
 
+BATCH_KNOBS = {
+    "contrast": (0.6, 1.3),
+    "saturation": (0.8, 1.2),
+    "vibrance": (-0.3, 0.3),
+    "shadows": (0.5, -0.5),
+    "highlights": (0.5, -0.5),
+    "blacks": (0.2, 0.4),
+}
 KNOBS = {"shadows": (-1, 1), "highlights": (-1, 1), "blacks": (-1, 1), "contrast": (0.5, 2)}
 
 
@@ -125,6 +134,27 @@ def test_every_light_is_shown_inside_the_range(light, saturation, vibrance):
     assert torch.isfinite(out).all()
     assert out.min() >= 0
     assert out.max() <= 1 + 1e-6
+
+
+def test_every_knob_has_a_gradient_and_pictures_of_a_batch_do_not_meet():
+    """
+    Training turns knobs of several pictures at once: each picture is what it is alone, and no slope is infinite.
+    """
+    generator = torch.Generator().manual_seed(3)
+    light = torch.rand((3, 2, 500), generator=generator) ** 3 * 4 - 0.05
+    light[:, :, :5], light[:, :, 5:10], light[:, :, 10:15] = 0.0, 0.3, 1e5
+    knobs = {name: torch.tensor([[low], [high]], requires_grad=True) for name, (low, high) in BATCH_KNOBS.items()}
+
+    both = apply_look(light, Look.of(torch.eye(3), SimpleNamespace(**knobs)))
+    both.square().mean().backward()
+
+    for picture in range(2):
+        alone = shown(light[:, picture], **{name: float(value[picture].detach()) for name, value in knobs.items()})
+        assert torch.allclose(both[:, picture], alone, atol=1e-5)
+    slopes = torch.stack([value.grad for value in knobs.values() if value.grad is not None])
+    assert slopes.shape == (len(knobs), 2, 1)
+    assert torch.isfinite(slopes).all()
+    assert slopes.all()
 
 
 def test_the_gamut_keeps_luminance_and_what_is_inside():

@@ -54,7 +54,9 @@ def test_what_is_rendered_again_takes_as_long_as_it_took(ledger: Ledger) -> None
     Each as long as itself, for a large one among small ones is no median; one that was found rendered, their mean.
     """
     assert reports.render_s(ledger, []) is None
-    ids = [record_one(ledger, arrival(f"{number}.NEF")).id for number in range(4)]
+    for number in range(4):
+        record_one(ledger, arrival(f"{number}.NEF"))
+    ids = [record.id for record in reports.listed(ledger)]
     assert reports.render_s(ledger, ids) is None
     for _ in ids:
         render_one(ledger)

@@ -11,7 +11,7 @@ from training_making import plain_cameras, recipe, scheduled, write_photos
 
 from flexispd.develop.networks.architectures import build
 from flexispd.errors import SetupError
-from flexispd.training import demosaic, denoise
+from flexispd.training import demosaic, denoise, look
 from flexispd.training.loop import Schedule, Task, prefetched, rate, train
 from flexispd.training.photos import load_photos
 
@@ -24,10 +24,12 @@ def photos(tmp_path_factory):
 def task_of(stage, photos, made):
     if stage == "denoise":
         return denoise.task(photos[0], photos[1], plain_cameras(), made)
+    if stage == "look":
+        return look.task(photos[0], photos[1], made)
     return demosaic.task(photos[0], photos[1], None, None, made)
 
 
-@pytest.mark.parametrize("stage", ["demosaic", "denoise"])
+@pytest.mark.parametrize("stage", ["demosaic", "denoise", "look"])
 def test_a_run_that_was_stopped_ends_like_one_that_was_not(stage, photos, tmp_path):
     """
     Step by step the same patches, the same noise, the same hard places, the same weights.

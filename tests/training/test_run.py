@@ -10,7 +10,8 @@ from training_making import plain_cameras, recipe, scheduled, write_photos
 from flexispd.develop.networks.architectures import build
 from flexispd.develop.networks.loader import load_into
 from flexispd.errors import SetupError
-from flexispd.training import demosaic, denoise, white_balance
+from flexispd.training import demosaic, denoise, look, white_balance
+from flexispd.training.loop import train
 from flexispd.training.photos import load_photos
 from flexispd.training.run import Sources, run
 from flexispd.training.sensor import noise_levels
@@ -94,6 +95,22 @@ def test_stage_1_may_be_told_wrong_profiles_of_the_noise():
     assert 0.5 <= factor.min() < 0.6
     assert 1.8 < factor.max() <= 2
     assert torch.equal(denoise._told(true, 0.0, np.random.default_rng(1)).shot, true.shot)
+
+
+def test_the_look_network_learns_to_expose(photos, tmp_path):
+    """
+    A few steps on a few photographs bring pictures nearer to them than the automatic exposure alone does.
+    """
+    made = scheduled(recipe("look", steps=40, batch=12), warmup_steps=5, report_steps=40)
+    shown, kept = load_photos(photos)
+    torch.manual_seed(1)
+    task, network = look.task(shown, kept, made), build(made.architecture)
+    untrained = task.validate(network.eval())
+
+    trained = train(network, task, made.schedule, tmp_path / "look.ckpt")
+
+    assert trained is not None
+    assert task.validate(trained) > untrained + 1
 
 
 def test_a_stage_that_needs_spectra_says_so(photos, tmp_path):

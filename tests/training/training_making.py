@@ -26,7 +26,7 @@ def write_photos(folder: Path, count: int = 20) -> Path:
 
 def recipe(stage: str, steps: int = 6, **data: Any) -> Recipe:
     """A recipe that is over in a moment."""
-    architecture = {"denoise": "denoise-unet", "demosaic": "demosaic-unet", "white-balance": "illuminant-net"}[stage]
+    architecture = {"white-balance": "illuminant-net", "look": "look-net"}.get(stage, f"{stage}-unet")
     schedule = Schedule(steps=steps, report_steps=2, seed=1)
     return Recipe(
         f"{stage}-s", schedule, stage, architecture, "flexispd-s", data=Data(**{"patch_px": 32, "batch": 2, **data})

@@ -9,11 +9,12 @@ from torch import nn
 from flexispd.develop.networks.demosaic_unet import DemosaicUNet, DemosaicUNetL
 from flexispd.develop.networks.denoise_unet import DenoiseUNet, DenoiseUNetL
 from flexispd.develop.networks.illuminant_net import IlluminantNet
+from flexispd.develop.networks.look_net import LookNet
 from flexispd.errors import WeightsError, displayable
 
 _MODULES: Mapping[str, type[nn.Module]] = {
     str(module.architecture): module
-    for module in (DenoiseUNet, DenoiseUNetL, IlluminantNet, DemosaicUNet, DemosaicUNetL)
+    for module in (DenoiseUNet, DenoiseUNetL, IlluminantNet, DemosaicUNet, DemosaicUNetL, LookNet)
 }
 
 

@@ -1,0 +1,85 @@
+"""
+Local light: exposure that depends on where in the frame a pixel lies and how bright it is.
+
+A grid of EVs, a few places across, a few down, and a few zones of brightness deep. Between places it is a cubic
+B-spline over the whole frame, so that nothing of the grid shows and a tile gets what the frame would get there; between
+zones it follows the pixel's own brightness, so that there is nothing that could draw a halo around a lamp.
+
+The bilateral grid is Chen, Paris and Durand, "Real-time edge-aware image processing with the bilateral grid" (2007).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+PLACES = 8
+"""Places across and down."""
+
+ZONES_EV = (-5.0, -2.5, 0.0, 2.5)
+"""Middle of each zone, in EV from mid grey; darker and brighter pixels belong to the last zone on their side."""
+
+ZONE_STEP_EV = 2.5
+
+LOCAL_EV_MAX = 0.4
+"""Bound of the grid. Between two zones the gain then falls by at most 0.48 EV an EV, and shadows and highlights take
+at most 0.45 more: the tone scale stays monotone."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LocalLight:
+    """
+    The local exposure of one frame.
+
+    Attributes:
+        grid: EV within LOCAL_EV_MAX of 0, (Z, PLACES, PLACES).
+        rows, columns: What each place says in each row and column of the frame, (H, PLACES) and (W, PLACES).
+    """
+
+    grid: Tensor
+    rows: Tensor
+    columns: Tensor
+
+    @classmethod
+    def of(cls, grid: Tensor, size: tuple[int, int]) -> LocalLight:
+        """The local exposure of a frame of `size` (H, W), on the grid's device."""
+        rows, columns = (spline_weights(length).to(grid) for length in size)
+        return cls(grid, rows, columns)
+
+    def fields(self, rows: slice, columns: slice) -> Tensor:
+        """The EV of each zone at each pixel of a part of the frame, (Z, n)."""
+        return spread(self.grid, self.rows[rows], self.columns[columns]).flatten(1)
+
+
+def spline_weights(length: int) -> Tensor:
+    """
+    Weight of each place at each of `length` pixels along one side, (length, PLACES); each row adds up to 1.
+
+    A cubic B-spline whose first and last place lie at the frame's borders; beyond them the grid continues unchanged.
+    """
+    position = (torch.arange(length, dtype=torch.float64) + 0.5) / length * (PLACES - 1)  # (length,)
+    places = torch.arange(-1, PLACES + 1, dtype=torch.float64)
+    distance = (position[:, None] - places).abs()
+    near = 2 / 3 - distance**2 + distance**3 / 2
+    far = (2 - distance).clamp_min(0) ** 3 / 6
+    weights = torch.where(distance < 1, near, far)  # (length, PLACES + 2)
+    inside = weights[:, 1:-1].clone()
+    inside[:, 0] += weights[:, 0]
+    inside[:, -1] += weights[:, -1]
+    return inside.float()
+
+
+def spread(grid: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """Grids (..., PLACES, PLACES) at every pixel, (..., h, w), with the weights (h, PLACES) and (w, PLACES)."""
+    return rows @ grid @ columns.T
+
+
+def local_ev(fields: Tensor, ev: Tensor) -> Tensor:
+    """The EV of each pixel (n,) from that of each zone at its place (Z, n) and its brightness in EV from mid grey."""
+    out = fields[0]
+    for zone, middle_ev in enumerate(ZONES_EV[:-1]):
+        share = ((ev - middle_ev) / ZONE_STEP_EV).clamp(0, 1)
+        out = out + (fields[zone + 1] - fields[zone]) * (share * share * (3 - 2 * share))
+    return out
