@@ -1,6 +1,8 @@
 """Demosaicking is measured as it says, at any size of picture."""
 
+import shutil
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from torch import nn
 from flexispd.bench import demosaic, guests
 from flexispd.bench.pictures import continued, model_sets, mosaic_of, planes_of, read_pictures
 from flexispd.errors import SetupError
+from flexispd.weights import MANIFEST, SHIPPED, STAGES, model_set, write_manifest
 
 
 @pytest.fixture
@@ -62,6 +65,21 @@ def test_a_frame_is_continued_on_the_phase_of_its_mosaic():
     assert torch.equal(wider[:6, :10], mosaic)
     assert torch.equal(wider[6], wider[4])
     assert torch.equal(wider[:, 10:14], wider[:, [8, 7, 6, 5]])
+
+
+def test_a_model_set_of_large_networks_has_its_rows_by_itself(tmp_path, monkeypatch):
+    """
+    What is imported takes part as soon as it is complete: large networks as L, others under their own names.
+    """
+    monkeypatch.setenv("FLEXISPD_WEIGHTS", str(tmp_path))
+    for name, stages in (("flexispd-l", STAGES), ("mine", STAGES), ("half", STAGES[:1])):
+        (tmp_path / name).mkdir()
+        entries = [model_set(SHIPPED).entry(stage) for stage in stages]
+        for entry in entries:
+            shutil.copy(entry.path, tmp_path / name)
+        write_manifest(tmp_path / name / MANIFEST, [replace(entry, model=name) for entry in entries])
+
+    assert list(model_sets()) == ["S", "L", "mine"]
 
 
 def test_multiplications_are_counted_per_megapixel():

@@ -38,6 +38,13 @@ def no_converters(monkeypatch):
     monkeypatch.setattr(night, "CONVERTERS", ())
 
 
+@pytest.fixture
+def photograph(tmp_path):
+    """A folder of one."""
+    save(tmp_path / "one/a.jpg", picture())
+    return tmp_path / "one"
+
+
 def script(folder, text):
     """A program of that shell text; the first argument is the raw, the second the picture to be made."""
     path = folder / "converter"
@@ -199,28 +206,28 @@ def test_a_converter_starts_from_its_own_defaults(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["exit 3", "echo nothing", 'echo garbage > "$2"'])
-def test_a_converter_that_fails_is_a_note(photographs, monkeypatch, tmp_path, text):
+def test_a_converter_that_fails_is_a_note(photograph, monkeypatch, tmp_path, text):
     """
     The others are compared all the same; its row has no figures.
     """
     monkeypatch.setattr(night, "PROFILES", ("neutral",))
     monkeypatch.setattr(night, "CONVERTERS", (script(tmp_path, text),))
 
-    result = night.run(photographs)
+    result = night.run(photograph)
 
     assert result.rows[-1] == {"method": "Other 7.5.1", **dict.fromkeys(night.FIGURES)}
     assert any(note.startswith("Other gave no picture") for note in result.notes)
     assert result.rows[0]["psnr_db"] > 5
 
 
-def test_a_converter_that_is_not_installed_is_a_note(photographs, monkeypatch):
+def test_a_converter_that_is_not_installed_is_a_note(photograph, monkeypatch):
     """
     With the name of its command.
     """
     monkeypatch.setattr(night, "PROFILES", ("neutral",))
     monkeypatch.setenv("PATH", "")
 
-    assert "darktable is left out: darktable-cli is not installed." in night.run(photographs).notes
+    assert "darktable is left out: darktable-cli is not installed." in night.run(photograph).notes
 
 
 def test_a_picture_without_its_border_is_compared_where_it_belongs():
