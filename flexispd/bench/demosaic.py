@@ -26,6 +26,7 @@ from flexispd.bench.metrics import psnr_db, ssim
 from flexispd.bench.pictures import continued, model_sets, mosaic_of, planes_of, read_pictures
 from flexispd.bench.result import BenchResult, Row
 from flexispd.develop.models import Networks
+from flexispd.log import log
 from flexispd.types import UInt8
 
 BORDER_PX = 10
@@ -58,7 +59,10 @@ def run(folder: Path) -> BenchResult:
     pictures = read_pictures(folder)
     sets = model_sets()
     methods, gmac, left_out = all_methods(sets)
-    figures = {name: measured(method, pictures) for name, method in methods.items()}
+    figures: dict[str, Figures] = {}
+    for name, method in methods.items():
+        figures[name] = measured(method, pictures)
+        log.info("bench.measured", bench="demosaic", what=name)
     reference = figures[REFERENCE].cpsnr_db
     notes = [f"{len(pictures)} pictures, {sum(p.shape[0] * p.shape[1] for p in pictures) / 1e6:.1f} megapixels."]
     for name in sets:

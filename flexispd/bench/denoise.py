@@ -29,6 +29,7 @@ from flexispd.develop.denoise import denoise
 from flexispd.develop.models import Networks
 from flexispd.develop.noise import estimate_noise
 from flexispd.develop.tiling import GRID, Tiling
+from flexispd.log import log
 from flexispd.types import Float32, NoiseProfile
 
 CAMERA_ISO = (800, 1600, 3200, 6400, 12800, 25600)
@@ -105,6 +106,7 @@ def measured(methods: Mapping[str, Method], clean: Sequence[Tensor], exposures: 
                 seconds.append((time.perf_counter() - started) / (planes.numel() / 1e6))
                 made.append(psnr_db(quiet, truth))
             figures[f"iso_{iso}_db"] = float(np.mean(made))
+        log.info("bench.measured", bench="denoise", what=name)
         mean = float(np.mean(list(figures.values())))
         shown = {column: round(value, 2) for column, value in {**figures, "mean_db": mean}.items()}
         rows.append({"method": name, **shown, "s_per_mp": round(statistics.median(seconds), 3)})

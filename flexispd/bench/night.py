@@ -30,6 +30,7 @@ from flexispd.decode import read_mosaic
 from flexispd.develop.models import Models, load_models
 from flexispd.errors import displayable
 from flexispd.export.publish import publish
+from flexispd.log import log
 from flexispd.pipeline import develop
 from flexispd.profile import ExportParams, Profile, load_profile
 from flexispd.types import Capture, Float32, UInt8
@@ -91,6 +92,7 @@ def run(folder: Path, iso: int = ISO, *, kept: bool = False, sheet: Path | None 
             made = night_raw(photograph, path.name, iso)
             truth = np.asarray(photograph / np.float32(255), np.float32)
             cells = _measured(made, truth, methods, tallies, Path(scratch))
+            log.info("bench.measured", bench="night", what=displayable(name))
             rows.append((f"{displayable(name)}: {made.light}, {made.exposure_ev:+.1f} EV", cells))
     if sheet:
         publish(contact_sheet([PHOTOGRAPH, *methods], rows), sheet)

@@ -72,7 +72,9 @@ def _made(captures: Sequence[Capture], megapixels: int, folder: Path) -> Capture
 
 def _measured(capture: Capture, device: str) -> Row:
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-        return pool.submit(_measure, capture, device).result()
+        row = pool.submit(_measure, capture, device).result()
+    log.info("bench.measured", bench="speed", what=row["file"])
+    return row
 
 
 def _measure(capture: Capture, device: str) -> Row:
