@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flexispd.bench import demosaic, denoise, night, speed
-from flexispd.bench.document import updated
+from flexispd.bench.document import TITLE, updated
 from flexispd.bench.result import BenchResult
-from flexispd.errors import SetupError
+from flexispd.errors import SetupError, displayable
 from flexispd.export.publish import publish
 
 
@@ -50,13 +50,23 @@ def run(material: Material, out: Path | None = None, only: Collection[str] = ())
         raise SetupError(f"There is nothing to measure {missing[0]} with.", remedy="Give its folder too.")
     if not benches:
         raise SetupError("There is nothing to measure with.", remedy="Give --pictures, --photos or --raws.")
+    if out:
+        _page(out)  # before the work, not after it
     results: list[BenchResult] = []
     for work in benches.values():
         finished = work()
         results += finished
         if out:
-            publish(updated(out.read_text() if out.exists() else "", finished).encode(), out)
+            publish(updated(_page(out), finished).encode(), out)
     return results
+
+
+def _page(out: Path) -> str:
+    """The page as it is, or nothing. SetupError when the file is something else, which must not be lost."""
+    text = out.read_text(encoding="utf-8", errors="replace") if out.exists() else ""
+    if text and not text.startswith(TITLE):
+        raise SetupError(f"{displayable(out)} is no page of benchmarks.", remedy="Name another file for --out.")
+    return text
 
 
 def _benches(material: Material) -> dict[str, Callable[[], Sequence[BenchResult]]]:

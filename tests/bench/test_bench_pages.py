@@ -113,6 +113,19 @@ def test_nothing_to_measure_with_is_an_error():
         run(Material(pictures=Path()), only=["night"])
 
 
+def test_a_file_that_is_no_page_of_benchmarks_is_left_alone(tmp_path):
+    """
+    Said before anything is measured.
+    """
+    notes = tmp_path / "notes.md"
+    notes.write_text("# Mine")
+
+    with pytest.raises(SetupError, match=r"notes\.md is no page of benchmarks"):
+        run(Material(pictures=tmp_path), notes)
+
+    assert notes.read_text() == "# Mine"
+
+
 def test_speed_is_measured_from_file_to_file(tmp_path, monkeypatch):
     """
     Each raw and each made frame has its steps, median and worst, its total and its own peak memory.
