@@ -20,7 +20,7 @@ from flexispd.develop.models import Networks, load_models
 from flexispd.develop.networks.official2022 import ScNet1F
 from flexispd.errors import SetupError, displayable
 from flexispd.profile import Profile
-from flexispd.training.photos import VALIDATION_SHARE
+from flexispd.training.photos import split
 from flexispd.types import UInt8
 from flexispd.weights import SHIPPED, STAGES, list_entries
 
@@ -59,14 +59,16 @@ def find_photographs(folder: Path, *, kept: bool) -> list[Path]:
         kept: Only those that a training on this folder keeps back for validation.
 
     Raises:
-        SetupError: There are none.
+        SetupError: There are none, or too few to keep any back.
     """
+    if kept:
+        return split(folder)[1]
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in {".jpg", ".jpeg", ".png"})
     if not paths:
         raise SetupError(
             f"{displayable(folder)} holds no photographs.", remedy="Name a folder of JPEG or PNG photographs."
         )
-    return paths[::VALIDATION_SHARE] if kept else paths
+    return paths
 
 
 def read_photograph(path: Path) -> UInt8:

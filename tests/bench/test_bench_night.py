@@ -176,13 +176,16 @@ def test_profiles_and_libraw_have_their_figures(photographs, tmp_path):
 
 def test_photographs_that_a_training_keeps_back_can_be_chosen(tmp_path):
     """
-    Every sixteenth by name, as in training; none is an error.
+    The same as in training: those of its list, and of a folder without them every sixteenth by name.
     """
     for number in range(33):
         save(tmp_path / f"{number:02}.jpg", picture())
 
     assert [path.name for path in find_photographs(tmp_path, kept=True)] == ["00.jpg", "16.jpg", "32.jpg"]
     assert len(find_photographs(tmp_path, kept=False)) == 33
+
+    save(tmp_path / "night/af32d67cce.jpg", picture())
+    assert [path.name for path in find_photographs(tmp_path, kept=True)] == ["af32d67cce.jpg"]
 
     (tmp_path / "empty").mkdir()
     with pytest.raises(SetupError, match="holds no photographs"):
