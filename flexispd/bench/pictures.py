@@ -61,14 +61,12 @@ def find_photographs(folder: Path, *, kept: bool) -> list[Path]:
     Raises:
         SetupError: There are none, or too few to keep any back.
     """
-    if kept:
-        return split(folder)[1]
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in {".jpg", ".jpeg", ".png"})
     if not paths:
         raise SetupError(
             f"{displayable(folder)} holds no photographs.", remedy="Name a folder of JPEG or PNG photographs."
         )
-    return paths
+    return split(folder)[1] if kept else paths
 
 
 def read_photograph(path: Path) -> UInt8:
