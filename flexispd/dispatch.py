@@ -229,6 +229,7 @@ class Dispatcher:
             twin = work.recognise(self._ledger, record.id, message.raw_sha256, message.content_sha256, at_s)
             if twin is not None:
                 log.info("capture.duplicate", capture=displayable(record.capture.raw), same_as=displayable(twin.path))
+                self.latest.twin(record.id, work.get(self._ledger, twin.id))
                 worker.drop(record.id)
                 return
             if target is None and not needs_shot(self.config.output.name):

@@ -84,6 +84,8 @@ def displayable(path: os.PathLike[str] | str) -> str:
     Bytes that are not UTF-8 become `\xNN`, control characters their escapes, so that a name with a newline in it
     stays on one line.
     """
+    if isinstance(path, str) and path.isascii() and path.isprintable():
+        return path
     text = os.fsencode(path).decode("utf-8", "backslashreplace")
     if text.isprintable():
         return text

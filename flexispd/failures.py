@@ -1,7 +1,8 @@
 """
 What is done about a capture that could not be rendered: each kind of failure has its own remedy.
 
-    vanished                         looked for again for a while, because its volume may have gone and come back
+    vanished                         looked for again for a while, because its volume may have gone and come back;
+                                     if only a sidecar was removed, it is tried again without
     blocked, transient, incomplete   tried again, more and more rarely; what stays incomplete is put aside
     setup                            tried again, more and more rarely, until its networks are in place
     unsupported                      put aside, until its files change or somebody says retry
@@ -70,7 +71,7 @@ class Failures:
         self._ledger = ledger
         self._outbox = outbox
         self._present = present  # whether an inbox's volume is there
-        self._gone = gone  # whether an inbox knows that this raw is not there any more
+        self._gone = gone  # whether an inbox knows that this file is not there any more
 
     def answer(self, worker: Worker, record: Record, message: Failed, now_s: float, at_s: float) -> None:
         """A worker could not render a capture."""
@@ -123,7 +124,10 @@ class Failures:
 
     def _look_for(self, record: Record, reason: str, at_s: float) -> None:
         known = self._gone(record.inbox, record.capture.raw)
-        if not known and at_s - (record.doubt_since_s or at_s) < LOOKED_FOR_S:
+        beside = [path for path in record.capture.files() if self._gone(record.inbox, path)]
+        if beside and not known:
+            work.without(self._ledger, record, beside, at_s)
+        elif not known and at_s - (record.doubt_since_s or at_s) < LOOKED_FOR_S:
             self._try_again(record, "file access", reason, at_s)
         else:
             work.vanished(self._ledger, record.id, at_s)

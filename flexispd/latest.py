@@ -19,7 +19,7 @@ from flexispd.capture.records import Arrival, Capture
 from flexispd.config import Config
 from flexispd.errors import displayable
 from flexispd.jobs import Finished, Permit, Show, Showable, Shown
-from flexispd.ledger import Ledger, State
+from flexispd.ledger import Ledger, Record, State
 from flexispd.ledger.arrivals import Recorded
 from flexispd.log import log
 from flexispd.outbox import Outbox
@@ -80,6 +80,16 @@ class Latest:
         jpeg = next((output.path for output in finished.outputs if output.path.suffix == ".jpg"), None)
         if self._newest is not None and self._newest.id == finished.job and jpeg is not None:
             self._want(_Newest(finished.job, self._newest.capture, jpeg))
+
+    def twin(self, id_: int, record: Record | None) -> None:
+        """A capture has the bytes of another, this record; if it is the newest, it is shown as that one looks."""
+        if self._newest is None or self._newest.id != id_ or record is None:
+            return
+        self._newest = _Newest(record.id, self._newest.capture)  # which may not be rendered yet
+        jpeg = next((name for name, _, _ in record.outputs if name.endswith(".jpg")), None)
+        if record.receipt is not None and jpeg is not None:
+            picture = self.config.outbox / record.receipt.with_name(jpeg)
+            self._want(_Newest(record.id, self._newest.capture, picture))
 
     def step(self, workers: Sequence[Worker]) -> None:
         """Ask a worker for what is wanted, if one can."""

@@ -156,15 +156,18 @@ class Supervisor:
             getattr(log, note.level)(note.event, inbox=displayable(inbox.root), **note.fields)
             if note.event == "reconcile":
                 self._reconcile = {"at_s": time.time(), **note.fields}
+            elif note.event == "inbox.unreadable":
+                problem = f"{note.fields['folder']} cannot be read: {note.fields['problem']}."
+                self._trouble = Trouble(time.time(), note.event, problem)
         if step.listed or step.absent is not None:
             self._reconciled.add(inbox.root)
         self._intake.take(step)
 
-    def _gone(self, root: Path, raw: Path) -> bool:
+    def _gone(self, root: Path, file: Path) -> bool:
         """Whether an inbox has been listed and does not hold this file; should it come back, it arrives again."""
         step = self._steps.get(root)
         inbox = next((inbox for inbox in self._inboxes if inbox.root == root), None)
-        return inbox is not None and step is not None and step.listed and not inbox.knows(raw)
+        return inbox is not None and step is not None and step.listed and not inbox.knows(file)
 
     def _present(self, root: Path) -> bool:
         """Whether an inbox's volume is there."""
@@ -385,7 +388,8 @@ class Supervisor:
 
     def _undone(self) -> bool:
         """Whether something could not be done, by a fault of its own or of what it lies on."""
-        if self._problem() is not None or self._paused or self._dispatch.failures.quarantined:
+        blind = self._trouble is not None and self._trouble.event == "inbox.unreadable"
+        if self._problem() is not None or self._paused or blind or self._dispatch.failures.quarantined:
             return True
         try:
             waiting = reports.waiting_for(self._ledger)

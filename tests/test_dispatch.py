@@ -28,7 +28,7 @@ from flexispd.jobs import (
     Unready,
     WorkerOptions,
 )
-from flexispd.ledger import Ledger, LedgerError, Record, State, arrivals, profiles, work
+from flexispd.ledger import Ledger, LedgerError, Record, State, arrivals, profiles, reports, work
 from flexispd.outbox import Outbox
 from flexispd.profile import load_with_text
 from flexispd.workers import Worker
@@ -332,6 +332,26 @@ def test_a_file_that_cannot_be_read_is_never_given_up(bench):
         assert record.due_s - bench.at_s <= 300
         bench.step(later_s=record.due_s - bench.at_s)
         bench.step()
+
+
+def test_a_capture_whose_sidecar_was_removed_is_rendered_without(bench):
+    """
+    Its raw is there: it has not vanished, and what nobody can bring back is not waited for.
+    """
+    bench.arrive("a.nef", "b.png")
+    raw, png = bench.inbox / "a.nef", bench.inbox / "b.png"
+    for capture in (Capture(raw, xmp=raw.with_suffix(".xmp")), Capture(png, json=png.with_suffix(".json"))):
+        observed = {path: Observation(1, 2, 3) for path in capture.files()}
+        arrivals.record(bench.ledger, [Arrival(bench.inbox, PurePath(), capture, observed)], bench.at_s, arrivals.LIVE)
+    bench.dispatch.failures._gone = lambda _, path: path.suffix in (".xmp", ".json")
+
+    bench.say(Failed(1, "vanished", "a.xmp does not exist.", "Look."))
+    bench.say(Failed(2, "vanished", "b.json does not exist.", "Look."))
+
+    assert bench.record(1).capture == Capture(raw)
+    assert [entry.reason for entry in reports.history(bench.ledger, 1)][-2:] == ["a.xmp went away", "given to a worker"]
+    assert (bench.state(2), bench.record(2).cause) == (State.WAITING, "metadata")
+    assert bench.record(2).reason == "waiting for b.json"
 
 
 def test_a_file_that_is_gone_has_vanished_unless_its_volume_has(bench):

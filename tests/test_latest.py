@@ -117,6 +117,36 @@ def test_the_picture_follows_when_it_is_finished_and_still_the_newest(viewer):
     assert seen(viewer.shows()) == [("a.nef", "a.natural.jpg")]
 
 
+def test_a_copy_of_a_finished_capture_looks_like_that_one(viewer):
+    """
+    It is never rendered itself, and a preview would stay for ever.
+    """
+    viewer.arrive("a.nef")
+    viewer.shows()
+    viewer.finish(1, "a")
+    viewer.arrive("copy.nef")
+    viewer.shows()
+    viewer.say(Hashed(2, "raw 1", "all 1"))
+
+    assert seen(viewer.shows()) == [("copy.nef", "a.natural.jpg")]
+
+
+def test_a_copy_of_a_capture_that_is_being_rendered_waits_for_it(viewer):
+    """
+    Its preview is as good until then.
+    """
+    viewer.arrive("a.nef")
+    viewer.shows()
+    viewer.say(Hashed(1, "raw 1", "all 1"))
+    viewer.arrive("copy.nef")
+    viewer.shows()
+    viewer.say(Hashed(2, "raw 1", "all 1"))
+    assert viewer.shows() == []
+    viewer.finish(1, "a")
+
+    assert seen(viewer.shows()) == [("copy.nef", "a.natural.jpg")]
+
+
 def test_the_picture_of_an_older_capture_is_not_shown(viewer):
     """
     Nobody looks back while shooting.

@@ -8,6 +8,7 @@ from pathlib import PurePath
 import pytest
 from test_dispatch import start_idle
 
+from flexispd.capture.inbox import Note, Step
 from flexispd.capture.records import Arrival, Capture, Observation
 from flexispd.config import parse_config
 from flexispd.errors import SetupError
@@ -66,6 +67,21 @@ def test_one_run_over_an_inbox_that_is_not_there_says_that_something_was_not_don
     """
     supervisor.config.inboxes[0].rmdir()
     assert supervisor.run() == 1
+
+
+def test_a_folder_that_cannot_be_read_is_an_error_that_status_tells(supervisor):
+    """
+    Nobody would see otherwise that its captures are missing: a capture that is not seen is in no list.
+    """
+    inbox = supervisor.config.inboxes[0]
+    note = Note("inbox.unreadable", "warning", {"folder": "/in/closed", "problem": "Permission denied"})
+    step = Step(inbox, [], [], None, None, [note], 0, "events", None, True)
+    supervisor._take_step(supervisor._inboxes[0], step)
+
+    trouble = supervisor._status(time.time(), "working").last_error
+    assert trouble["event"] == "inbox.unreadable"
+    assert trouble["problem"] == "/in/closed cannot be read: Permission denied."
+    assert supervisor.run() == 1  # or a script would take the card for rendered
 
 
 def test_one_run_over_an_empty_inbox_is_a_success(supervisor):

@@ -14,6 +14,7 @@ from torch import nn
 from flexispd import weights
 from flexispd.develop.networks.loader import load_into, load_state, store_state
 from flexispd.errors import ConfigError, FlexispError, WeightsError
+from flexispd.resources import data_folder
 from flexispd.weights import (
     MANIFEST,
     OFFICIAL_2022,
@@ -327,3 +328,16 @@ def test_a_file_that_is_not_safetensors_is_refused(tmp_path: Path) -> None:
     """
     with pytest.raises(FlexispError, match="is not a safetensors file"):
         load_state(entry_in(tmp_path))
+
+
+@pytest.mark.parametrize("entry", read_manifest(data_folder("weights") / MANIFEST), ids=lambda entry: entry.file)
+def test_every_shipped_network_has_a_card_that_speaks_of_this_very_file(entry: WeightEntry) -> None:
+    """
+    What it was trained on, how, what it is worth, what it cannot do; and the hash, so that no card is left behind.
+    """
+    card = entry.path.with_suffix(".md").read_text()
+
+    assert entry.sha256 in card
+    for heading in ("What it was trained on", "How", "What it is worth", "What it cannot do"):
+        assert f"## {heading}\n" in card
+    assert entry.licence in card

@@ -29,7 +29,7 @@ class Reason(Enum):
     AMBIGUOUS = "fits more than one capture of this name"
     SPARE = "the capture has another file of this kind"
     FINISHED = "a finished picture, not a raw"
-    BESIDE_RAW = "lies beside a raw of the same name; name it explicitly to render it"
+    BESIDE_RAW = "lies beside a raw of the same name; `flexispd render` takes it when it is named"
     OUTPUT = "written by flexispd"
     UNKNOWN = "not a kind of file that flexispd reads"
 

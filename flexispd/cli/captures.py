@@ -10,11 +10,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flexispd.errors import displayable
+import typer
+
+from flexispd.errors import ConfigError, displayable
 
 if TYPE_CHECKING:
     from flexispd.config import Config
     from flexispd.ledger import Ledger, Record
+    from flexispd.ledger.reports import Summary
 
 RECEIPT_BYTES_MAX = 4 << 20
 """A larger file is no receipt."""
@@ -34,40 +37,86 @@ def opened(config_file: Path | None) -> Iterator[tuple[Config, Ledger]]:
         ledger.close()
 
 
+@contextmanager
+def looked_into(config_file: Path | None) -> Iterator[tuple[Config, Ledger, ConfigError | None]]:
+    """
+    The same for those who only look, and what is wrong with the configuration, where that can be looked past.
+
+    Whoever has just made a typing error wants to see that the daemon goes on. The error is raised when it leaves no
+    ledger to be found.
+    """
+    from flexispd.config import load_config
+    from flexispd.ledger import Ledger
+    from flexispd.ledger.store import NAME
+
+    wrong: ConfigError | None = None
+    try:
+        config = load_config(config_file)
+    except ConfigError as error:
+        from flexispd.broken_config import what_remains
+
+        remains = what_remains(config_file)
+        if remains is None or not (remains.state / NAME).is_file():
+            raise
+        config, wrong = remains, error
+    ledger = Ledger.open(config.state)
+    try:
+        yield config, ledger, wrong
+    finally:
+        ledger.close()
+
+
+def print_wrong(wrong: ConfigError | None) -> None:
+    """On stderr, what was looked past in the configuration."""
+    if wrong is not None:
+        typer.echo(f"warning: {wrong.problem}\n  fix: {wrong.remedy}", err=True)
+
+
 def file_json(key: str, path: os.PathLike[str] | str | None) -> dict[str, str | None]:
     """A path for people, and its exact bytes where the two differ, as in a receipt."""
     if path is None:
         return {key: None}
-    shown, exact = displayable(path), os.fsencode(path)
-    if shown.encode() == exact:
+    shown = displayable(path)
+    if shown == path or shown.encode() == os.fsencode(path):
         return {key: shown}
-    return {key: shown, f"{key}_base64": base64.b64encode(exact).decode("ascii")}
+    return {key: shown, f"{key}_base64": _base64(path)}
+
+
+def _base64(path: os.PathLike[str] | str) -> str:
+    return base64.b64encode(os.fsencode(path)).decode("ascii")
 
 
 def record_json(record: Record, outbox: Path) -> dict[str, Any]:
     """One version of a capture; its outputs as absolute paths."""
-    outputs = outputs_of(record, outbox)
-    shown = [displayable(path) for path in outputs]
-    exact = [os.fsencode(path) for path in outputs]
-    as_bytes = {"outputs_base64": [base64.b64encode(data).decode("ascii") for data in exact]}
+    from flexispd.ledger.reports import Summary
+
+    return summary_json(Summary.of(record), os.fspath(outbox))
+
+
+def summary_json(summary: Summary, outbox: str) -> dict[str, Any]:
+    """The same of a version in short."""
+    receipt = None if summary.receipt is None else os.path.join(outbox, summary.receipt)  # noqa: PTH118  (many)
+    folder = "" if receipt is None else receipt[: receipt.rindex("/") + 1]
+    outputs = [folder + name for name in summary.outputs] if folder else []
+    shown = list(map(displayable, outputs))
     return {
-        "id": record.id,
-        **file_json("path", record.capture.raw),
-        **file_json("folder", record.folder),
-        "version": record.version,
-        "shot": record.shot,
-        "state": record.state.value,
-        "reason": record.reason,
-        "cause": record.cause,
-        "profile": record.profile,
-        "arrived_s": record.arrived_s,
-        "changed_s": record.changed_s,
-        "attempts": record.attempts,
-        "failures": record.failures,
+        "id": summary.id,
+        **file_json("path", summary.path),
+        **file_json("folder", summary.folder),
+        "version": summary.version,
+        "shot": summary.shot,
+        "state": summary.state,
+        "reason": summary.reason,
+        "cause": summary.cause,
+        "profile": summary.profile,
+        "arrived_s": summary.arrived_s,
+        "changed_s": summary.changed_s,
+        "attempts": summary.attempts,
+        "failures": summary.failures,
         "outputs": shown,
-        **({} if [text.encode() for text in shown] == exact else as_bytes),
-        **file_json("receipt", receipt_of(record, outbox)),
-        "twin": record.twin,
+        **({} if shown == outputs else {"outputs_base64": list(map(_base64, outputs))}),
+        **file_json("receipt", receipt),
+        "twin": summary.twin,
     }
 
 

@@ -11,14 +11,15 @@ import typer
 
 from flexispd.cli.captures import (
     file_json,
-    opened,
+    looked_into,
+    print_wrong,
     read_receipt,
     receipt_of,
     record_json,
     shown_name,
 )
 from flexispd.cli.listing import leftover_reason
-from flexispd.cli.output import ConfigOption, JsonOption, counted, print_json
+from flexispd.cli.output import ConfigOption, JsonOption, counted, error_json, print_json
 from flexispd.errors import CaptureError, displayable
 from flexispd.presence import clock
 
@@ -55,7 +56,8 @@ def explain(
     """
     from flexispd.ledger import reports
 
-    with opened(config) as (settings, ledger):
+    with looked_into(config) as (settings, ledger, wrong):
+        print_wrong(wrong)
         records = reports.find(ledger, capture)
         unused = [] if records else _unused(ledger, capture)
         if not records and not unused:
@@ -67,7 +69,8 @@ def explain(
     if as_json:
         captures = [{**file_json("path", raw), "versions": versions} for raw, versions in stories.items()]
         left = [{**file_json("path", path), "reason": reason} for path, reason in unused]
-        print_json({"captures": captures, "leftovers": left})
+        told = {"captures": captures, "leftovers": left}
+        print_json(told if wrong is None else {**told, "configuration": error_json(wrong)})
         return
     for path, reason in unused:
         typer.echo(f"{displayable(path)} is not part of a capture: {leftover_reason(reason)}")

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import enum
 import json
-from collections.abc import Sequence
+import os
+from collections.abc import Sequence, Set
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flexispd.cli.captures import file_json, opened, record_json
+from flexispd.cli.captures import file_json, looked_into, print_wrong, summary_json
 from flexispd.cli.output import ConfigOption, JsonOption
 from flexispd.errors import displayable
 
 if TYPE_CHECKING:
     from flexispd.ledger.reports import Line
+
+
+WIDTH_MAX = 40
+"""Characters of a column."""
 
 
 class StateName(enum.StrEnum):
@@ -50,13 +55,15 @@ def ls(
 
     if leftovers and (state or limit):
         raise typer.BadParameter("--leftovers stands alone")
-    with opened(config) as (settings, ledger):
+    with looked_into(config) as (settings, ledger, wrong):
+        print_wrong(wrong)
         if leftovers:
             _print_leftovers(reports.leftovers(ledger), as_json=as_json)
             return
         wanted = State(state) if state else None
         if as_json:
-            print_rows([record_json(record, settings.outbox) for record in reports.listed(ledger, wanted, limit)])
+            outbox = os.fspath(settings.outbox)
+            print_rows([summary_json(summary, outbox) for summary in reports.summaries(ledger, wanted, limit)])
         elif found := list(reports.lines(ledger, wanted, limit)):
             typer.echo("\n".join(_lines(found)))
 
@@ -67,14 +74,31 @@ def print_rows(rows: Sequence[dict[str, Any]]) -> None:
 
 
 def _lines(found: Sequence[Line]) -> list[str]:
-    """In columns; the last has no width."""
+    """In columns; the last has no width, and a name that is longer than most moves only its own line."""
+    prefixes = _prefixes({line.inbox for line in found})
     cells = [
-        (str(line.id), line.state, displayable(line.name), f"v{line.version}", line.profile, displayable(line.reason))
+        (
+            str(line.id),
+            line.state,
+            displayable(prefixes[line.inbox] + line.name),
+            f"v{line.version}",
+            line.profile,
+            displayable(line.reason),
+        )
         for line in found
     ]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    widths = [min(max(map(len, column)), WIDTH_MAX) for column in zip(*cells, strict=True)]
     form = "{{:>{}}}  {{:<{}}}  {{:<{}}}  {{:<{}}}  {{:<{}}}  {{}}".format(*widths[:-1])
     return [form.format(*row) for row in cells]
+
+
+def _prefixes(inboxes: Set[str]) -> dict[str, str]:
+    """What tells captures of several inboxes apart: the folders' names, or their paths where those are the same."""
+    if len(inboxes) == 1:
+        return dict.fromkeys(inboxes, "")
+    names = {inbox: os.path.basename(inbox) for inbox in inboxes}  # noqa: PTH119  (they came as text)
+    alike = len(set(names.values())) < len(names)
+    return {inbox: f"{inbox if alike else name}/" for inbox, name in names.items()}
 
 
 def _print_leftovers(found: Sequence[tuple[Path, str]], *, as_json: bool) -> None:

@@ -104,7 +104,20 @@ def flexispd(
 def main() -> None:
     """Entry point: the only place where an error of ours becomes text and an exit status."""
     signal.signal(signal.SIGTERM, _terminate)
+    _open_standard_streams()
     sys.exit(run(sys.argv[1:]))
+
+
+def _open_standard_streams() -> None:
+    """Whoever starts us may have closed some. A picture must not get their numbers, because libraries print there."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            opened = os.open(os.devnull, os.O_RDWR)
+            os.dup2(opened, number)
+            os.set_inheritable(number, True)  # workers too
+            if opened != number:
+                os.close(opened)
+            setattr(sys, name, os.fdopen(number, "w" if number else "r"))
 
 
 def _terminate(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001
@@ -118,7 +131,7 @@ def run(arguments: list[str]) -> int:
     try:
         _refuse_nothing(arguments)
         code = app(arguments, prog_name="flexispd", standalone_mode=False)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, typer.Abort):  # the latter where somebody was asked
         code = INTERRUPTED
     except SystemExit as stop:  # SIGTERM, or a reader of stdout that went away
         code = stop.code

@@ -6,16 +6,13 @@ import re
 import sys
 import time
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from flexispd.cli.captures import duration, opened
 from flexispd.cli.output import ConfigOption, JsonOption, counted, print_json
 from flexispd.cli.profile import checked_profile
-
-if TYPE_CHECKING:
-    from flexispd.ledger import Ledger
 
 _UNITS_S = {"s": 1, "min": 60, "h": 3600, "d": 86400}
 _YEARS_AS_S = 100 * 365 * 86400
@@ -41,14 +38,14 @@ def reprocess(
     Says how many captures and how long it takes, and asks first when somebody sits at a terminal. Every capture gets a
     new version with pictures of its own; the old ones stay as they are.
     """
-    from flexispd.ledger import profiles, requests
+    from flexispd.ledger import profiles, reports, requests
 
     now_s = time.time()
     since_s = None if since is None else moment(since, now_s)
     with opened(config) as (_, ledger):
         chosen = None if profile is None else checked_profile(profile)
         ids = requests.reprocessable(ledger, since_s)
-        effort_s = _effort_s(ledger, len(ids))
+        effort_s = reports.render_s(ledger, ids)
         about = "" if effort_s is None else f", about {duration(effort_s)}"
         announced = f"{counted(len(ids), 'capture')}{about}"
         if not as_json:
@@ -78,11 +75,3 @@ def moment(text: str, now_s: float) -> float:
         raise typer.BadParameter(
             f"{text!r} is no time: give 2h, 30min, 1d, 2026-05-31 or 2026-05-31T21:30", param_hint="--since"
         ) from None
-
-
-def _effort_s(ledger: Ledger, captures: int) -> float | None:
-    """How long they take one after another, as it went lately, or ever; None when nothing was rendered yet."""
-    from flexispd.ledger import reports
-
-    frame_s = reports.pace(ledger, time.time()).frame_s or reports.frame_s(ledger)
-    return None if frame_s is None else captures * frame_s

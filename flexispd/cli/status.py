@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flexispd.cli.captures import duration, file_json, opened
-from flexispd.cli.output import ConfigOption, JsonOption, counted, print_json
-from flexispd.errors import displayable
+from flexispd.cli.captures import duration, file_json, looked_into, print_wrong
+from flexispd.cli.output import ConfigOption, JsonOption, counted, error_json, print_json
+from flexispd.errors import ConfigError, displayable
 from flexispd.presence import clock
 
 if TYPE_CHECKING:
@@ -29,7 +29,9 @@ DISK_ANSWER_S = 0.1
 SOON_MIN = 24 * 60.0
 """That the disk is full after more than a day is no news."""
 
-_MB = 1 << 20
+_STANDS_STILL = ("blocked", "paused", "not running")
+"""Phases in which nothing is rendered, however fast it went before."""
+
 _CLEAR = "\033[H\033[2J"
 
 
@@ -44,16 +46,18 @@ def status(
     Works whether or not the daemon runs. `--watch` redraws a terminal every second; elsewhere it prints a line for each
     change, with `--json` a document.
     """
-    with opened(config) as (settings, ledger):
+    with looked_into(config) as (settings, ledger, wrong):
         if not watch:
-            told = read(settings, ledger, time.time())
+            told = read(settings, ledger, time.time(), wrong)
             if as_json:
                 print_json(told)
             else:
                 typer.echo("\n".join(lines(told)))
             return
+        if not sys.stdout.isatty():
+            print_wrong(wrong)
         try:
-            follow(_every_second(settings, ledger), as_json=as_json, redraw=sys.stdout.isatty())
+            follow(_every_second(settings, ledger, wrong), as_json=as_json, redraw=sys.stdout.isatty())
         except KeyboardInterrupt:  # the way to end it
             return
 
@@ -70,8 +74,8 @@ def follow(updates: Iterable[Mapping[str, Any]], *, as_json: bool, redraw: bool)
             last = line
 
 
-def read(config: Config, ledger: Ledger, at_s: float) -> dict[str, Any]:
-    """Everything there is to say, as JSON has it."""
+def read(config: Config, ledger: Ledger, at_s: float, wrong: ConfigError | None = None) -> dict[str, Any]:
+    """Everything there is to say, as JSON has it; `wrong` is what was looked past in the configuration."""
     from flexispd.ledger import profiles, reports
     from flexispd.presence import read_status, running
 
@@ -88,6 +92,7 @@ def read(config: Config, ledger: Ledger, at_s: float) -> dict[str, Any]:
         "at_s": at_s,
         "daemon": {"pid": daemon.pid, "since_s": daemon.since_s} if daemon else None,
         "phase": (live.get("phase") or "starting") if daemon else "not running",
+        "configuration": error_json(wrong) if wrong else None,
         "profile": {"name": name, "sha256": sha256},
         "captures": counts,
         "waiting_for": reports.waiting_for(ledger),
@@ -112,6 +117,9 @@ def lines(told: Mapping[str, Any]) -> Iterator[str]:
     daemon = told["daemon"]
     since = f", process {daemon['pid']} since {clock(daemon['since_s'])}" if daemon else "; `flexispd run` starts it"
     yield f"{'daemon':<10} {told['phase']}{since}"
+    if wrong := told["configuration"]:
+        goes_on = "The daemon goes on with what it read before. " if daemon else ""
+        yield f"{'warning':<10} {wrong['problem']} {wrong['remedy']} {goes_on}None starts until that is put right."
     if told["paused"]:
         yield f"{'paused':<10} since {clock(told['paused']['at_s'])}; `flexispd resume` goes on"
     if told["blocked"]:
@@ -148,13 +156,16 @@ def _pace(told: Mapping[str, Any]) -> str:
     todo = counted(told["todo"], "capture") + " to do"
     if not told["images_per_minute"]:
         return f"{todo}, nothing finished in the last ten minutes"
-    end = f", done in about {duration(60 * told['done_in_min'])}" if told["done_in_min"] is not None else ""
+    goes_on = told["done_in_min"] is not None and told["phase"] not in _STANDS_STILL
+    end = f", done in about {duration(60 * told['done_in_min'])}" if goes_on else ""
     return f"{told['images_per_minute']:.1f} images/min, {told['frame_s']:.1f} s each; {todo}{end}"
 
 
 def _worker(worker: Mapping[str, Any]) -> str:
     memory = f", {worker['rss_mb']:,.0f} MB" if worker.get("rss_mb") else ""
-    return f"{worker.get('device')}: {worker.get('state')}, {worker.get('in_flight', 0)} in work{memory}"
+    if worker.get("device") is None:
+        return f"starting{memory}"
+    return f"{worker['device']}: {worker.get('state')}, {worker.get('in_flight', 0)} in work{memory}"
 
 
 def _inbox(inbox: Mapping[str, Any]) -> str:
@@ -168,9 +179,10 @@ def _room(told: Mapping[str, Any]) -> str:
     if told["free_bytes"] is None:
         return ": free space unknown"
     full_in_min = told["full_in_min"]
-    soon = full_in_min is not None and full_in_min < SOON_MIN
+    soon = full_in_min is not None and 0 < full_in_min < SOON_MIN
     full = f", full in about {duration(60 * full_in_min)} at this rate" if soon else ""
-    return f": {told['free_bytes'] / 1e9:,.1f} GB free{full}"
+    gigabytes = told["free_bytes"] / 1e9
+    return f": {gigabytes:,.1f} GB free{full}" if gigabytes >= 1 else f": {1000 * gigabytes:,.1f} MB free{full}"
 
 
 def _free_bytes(folder: Path) -> int | None:
@@ -190,7 +202,7 @@ def _free_bytes(folder: Path) -> int | None:
     return found[0] if found else None
 
 
-def _every_second(config: Config, ledger: Ledger) -> Iterator[dict[str, Any]]:
+def _every_second(config: Config, ledger: Ledger, wrong: ConfigError | None) -> Iterator[dict[str, Any]]:
     while True:
-        yield read(config, ledger, time.time())
+        yield read(config, ledger, time.time(), wrong)
         time.sleep(WATCH_S)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from flexispd.cli.captures import file_json, opened, read_receipt, receipt_of, shown_name
+from flexispd.cli.captures import file_json, looked_into, print_wrong, read_receipt, receipt_of, shown_name
 from flexispd.cli.output import ConfigOption, JsonOption, counted, print_json
 from flexispd.errors import BlockedError, displayable
 
@@ -42,7 +42,8 @@ def verify(as_json: JsonOption = False, config: ConfigOption = None) -> None:
     """
     from flexispd.ledger import reports
 
-    with opened(config) as (settings, ledger):
+    with looked_into(config) as (settings, ledger, wrong):
+        print_wrong(wrong)
         published = list(reports.published(ledger))
         newest = {record.capture.raw: record for record in reports.listed(ledger)}
     if published and not settings.outbox.is_dir():

@@ -11,13 +11,14 @@ from typing import Any, TypeVar
 import torch
 from torch import nn
 
+from flexispd.develop.networks.architectures import build
 from flexispd.develop.networks.demosaic_unet import DemosaicUNet
 from flexispd.develop.networks.denoise_unet import DenoiseUNet
 from flexispd.develop.networks.illuminant_net import IlluminantNet
 from flexispd.develop.networks.loader import load_into
 from flexispd.develop.networks.official2022 import ScNet1F
 from flexispd.develop.official import OfficialNetworks, load_networks
-from flexispd.errors import SetupError
+from flexispd.errors import SetupError, WeightsError
 from flexispd.profile import Profile
 from flexispd.weights import ModelSet, model_set
 
@@ -133,11 +134,18 @@ def _exact_cuda() -> None:
 
 
 def _load(found: ModelSet, device: torch.device) -> Networks:
-    def loaded(module: M, stage: str) -> M:
-        load_into(module, found.entry(stage))
+    def loaded(kind: type[M], stage: str) -> M:
+        entry = found.entry(stage)
+        module = build(entry.architecture)
+        if not isinstance(module, kind):
+            raise WeightsError(
+                f"The manifest of {found.name} names a {entry.architecture} for {stage}.",
+                remedy="Restore the manifest, or train that stage again.",
+            )
+        load_into(module, entry)
         module.eval().requires_grad_(False)
         return module.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
     return Networks(
-        loaded(DenoiseUNet(), "denoise"), loaded(IlluminantNet(), "white-balance"), loaded(DemosaicUNet(), "demosaic")
+        loaded(DenoiseUNet, "denoise"), loaded(IlluminantNet, "white-balance"), loaded(DemosaicUNet, "demosaic")
     )

@@ -12,7 +12,8 @@ not come is an answer. Nothing is changed: the only file that is written is a pr
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from flexispd.doctor.machine import check_clock, check_device, check_suspend
 from flexispd.doctor.program import check_config, check_daemon, check_profile, check_weights
 from flexispd.doctor.times import check_camera_clock
 from flexispd.errors import FlexispError, displayable
-from flexispd.ledger import Ledger, Record, reports
+from flexispd.ledger import Ledger, Record, profiles, reports
 from flexispd.ledger.store import NAME
 
 __all__ = ["Finding", "Verdict", "examine", "in_time"]
@@ -59,14 +60,16 @@ def _configured(config: Config) -> Iterator[Finding]:
     for inbox in config.inboxes:
         yield from in_time("inbox", partial(check_inbox, inbox, config.arrival.watch))
     yield from in_time("watch limit", partial(check_watch_limit, config))
-    latest, damage = _latest(config)
-    sizes = [sum(size for _, _, size in record.outputs) for record in latest if record.outputs]
+    known = _known(config)
+    sizes = [sum(size for _, _, size in record.outputs) for record in known.latest if record.outputs]
     yield from in_time("outbox", partial(check_outbox, config, sizes))
     state = in_time("state", partial(check_state, config.state))
-    yield from [damage] if damage and all(finding.verdict == "ok" for finding in state) else state
-    yield check_profile(config.profile)
+    yield from [known.damage] if known.damage and all(finding.verdict == "ok" for finding in state) else state
+    yield check_profile(config.profile, known.profile)
     yield check_daemon(config.state)
-    yield check_camera_clock([(record.taken_at, record.arrived_s) for record in latest if record.taken_at])
+    if known.paused:
+        yield Finding("warn", "rendering", "paused by `flexispd pause`", "`flexispd resume` goes on.")
+    yield check_camera_clock([(record.taken_at, record.arrived_s) for record in known.latest if record.taken_at])
 
 
 def in_time(check: str, look_at: Callable[[], list[Finding]], seconds: float = ANSWER_S_MAX) -> list[Finding]:
@@ -87,18 +90,36 @@ def in_time(check: str, look_at: Callable[[], list[Finding]], seconds: float = A
     return found
 
 
-def _latest(config: Config) -> tuple[list[Record], Finding | None]:
-    """What was finished last, and what is wrong with the ledger; neither where there is none yet."""
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """
+    What the ledger knows; nothing where there is none yet.
+
+    Attributes:
+        latest: What was finished last.
+        profile: Name of the one that counts.
+        damage: Why the ledger cannot be used.
+    """
+
+    latest: Sequence[Record] = ()
+    profile: str | None = None
+    paused: bool = False
+    damage: Finding | None = None
+
+
+def _known(config: Config) -> _Known:
     try:
         if not (config.state / NAME).is_file():
-            return [], None
+            return _Known()
         ledger = Ledger.open(config.state)
     except (FlexispError, OSError) as error:
-        return [], _unusable(error)
+        return _Known(damage=_unusable(error))
     try:
-        return reports.latest(ledger, LATEST), None
+        active = profiles.active_name(ledger)
+        paused = ledger.setting("paused") is not None
+        return _Known(reports.latest(ledger, LATEST), active[0] if active else None, paused)
     except FlexispError as error:
-        return [], _unusable(error)
+        return _Known(damage=_unusable(error))
     finally:
         ledger.close()
 

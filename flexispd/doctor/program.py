@@ -8,7 +8,7 @@ from flexispd.config import Config, load_config
 from flexispd.doctor.finding import Finding
 from flexispd.doctor.times import clock_time
 from flexispd.errors import FlexispError, displayable
-from flexispd.presence import running
+from flexispd.presence import read_status, running
 from flexispd.profile import load_profile
 from flexispd.weights import list_entries, shipped_fault, verify
 
@@ -22,12 +22,14 @@ def check_config(path: Path | None) -> tuple[Config | None, Finding]:
     return config, Finding("ok", "configuration", displayable(config.path))
 
 
-def check_profile(name: str) -> Finding:
-    """Whether the configuration's profile can be used."""
+def check_profile(name: str, chosen: str | None) -> Finding:
+    """Whether the configuration's profile can be used; and which one is, if `flexispd profile set` has chosen it."""
     try:
         profile = load_profile(name)
     except FlexispError as error:
         return Finding("fail", "profile", _sentence(error.problem), error.remedy)
+    if chosen is not None and chosen != profile.name:
+        return Finding("ok", "profile", f"{displayable(chosen)}, by `flexispd profile set`")
     return Finding("ok", "profile", displayable(profile.name))
 
 
@@ -53,7 +55,12 @@ def check_daemon(state: Path) -> Finding:
         return Finding("warn", "daemon", _sentence(error.problem), error.remedy)
     if daemon is None:
         return Finding("ok", "daemon", "not running; `flexispd run` starts it")
-    return Finding("ok", "daemon", f"running as process {daemon.pid} since {clock_time(daemon.since_s)}")
+    text = f"running as process {daemon.pid} since {clock_time(daemon.since_s)}"
+    said = read_status(state) or {}
+    if said.get("pid") == daemon.pid and said.get("blocked"):
+        reason = _sentence(displayable(str(said["blocked"].get("reason"))))
+        return Finding("fail", "daemon", f"{text}, and blocked: {reason}", "It goes on by itself when that is done.")
+    return Finding("ok", "daemon", text)
 
 
 def _sentence(text: str) -> str:

@@ -83,7 +83,7 @@ SELECT = (
 )
 """Begins every query whose rows become records."""
 
-_ROLES = ("raw", "json", "xmp", "companion")
+ROLES = ("raw", "json", "xmp", "companion")
 DECISIVE = ("raw", "json", "xmp")
 """The files that decide how the picture looks."""
 
@@ -94,7 +94,7 @@ Files = dict[str, list[Any]]
 def files_of(arrival: Arrival) -> Files:
     """The files of an arrival in the form of the ledger."""
     files: Files = {}
-    for role in _ROLES:
+    for role in ROLES:
         path: Path | None = getattr(arrival.capture, role)
         if path is not None:
             seen = arrival.observed[path]

@@ -11,11 +11,13 @@ from pathlib import Path, PurePath
 from sqlite3 import Connection, Row
 from typing import Literal
 
+from flexispd.capture.formats import Kind, kind_of, stem_of
+from flexispd.capture.records import Arrival, Capture
 from flexispd.errors import CaptureError, displayable
 from flexispd.export.names import name_key
 from flexispd.jobs import Finished
 from flexispd.ledger.arrivals import free_twins, lose
-from flexispd.ledger.captures import SELECT, Record, State, move, note, record_of
+from flexispd.ledger.captures import ROLES, SELECT, Record, State, dumped, files_of, move, note, record_of
 from flexispd.ledger.store import Ledger
 
 LIVE_S = 60.0
@@ -238,6 +240,24 @@ def wait(ledger: Ledger, id_: int, cause: Cause, reason: str, at_s: float, due_s
             "update capture set doubt_since_s = coalesce(doubt_since_s, ?), suspect = 0 where id = ?", (at_s, id_)
         )
         move(db, [id_], State.WAITING, reason, at_s, cause=cause, due_s=due_s)
+
+
+def without(ledger: Ledger, record: Record, removed: Iterable[Path], at_s: float) -> None:
+    """Into the queue again with the files that are left, the raw among them; a PNG waits for its metadata instead."""
+    capture, removed = record.capture, set(removed)
+    left = {path: seen for path, seen in record.observed.items() if path not in removed}
+    files = {role: path for role in ROLES if (path := getattr(capture, role)) in left}
+    now = Arrival(record.inbox, record.folder, Capture(**files), left)
+    with ledger.writing() as db:
+        db.execute(
+            "update capture set files = ?, doubt_since_s = null where id = ?", (dumped(files_of(now)), record.id)
+        )
+        if capture.json in removed and kind_of(capture.raw) is Kind.PNG:
+            reason = f"waiting for {displayable(stem_of(capture.raw))}.json"
+            move(db, [record.id], State.WAITING, reason, at_s, cause="metadata")
+        else:
+            names = ", ".join(sorted(displayable(path.name) for path in removed))
+            move(db, [record.id], State.QUEUED, f"{names} went away", at_s)
 
 
 def wake(ledger: Ledger, at_s: float) -> int:

@@ -87,13 +87,14 @@ def _lights(spectra: Spectra, random: Generator) -> tuple[list[Float64], float]:
         return [spectra.sky(random.uniform(4500, 9500))], random.uniform(7, 15)
     if kind < 0.35:
         dusk = spectra.sky(1e6 / random.uniform(45, 170))
-        lamps = [_lamp(spectra, random) for _ in range(random.integers(1, 3))]
+        lamps = [random_lamp(spectra, random) for _ in range(random.integers(1, 3))]
         return [dusk, *lamps], random.uniform(1, 9)
     count = random.choice([1, 2, 3], p=[0.5, 0.35, 0.15])
-    return [_lamp(spectra, random) for _ in range(count)], random.uniform(-4, 7)
+    return [random_lamp(spectra, random) for _ in range(count)], random.uniform(-4, 7)
 
 
-def _lamp(spectra: Spectra, random: Generator) -> Float64:
+def random_lamp(spectra: Spectra, random: Generator) -> Float64:
+    """The spectrum of a light that is met at night, luminance 1, shape (n,)."""
     kind = str(random.choice(list(NIGHT_LAMPS), p=list(NIGHT_LAMPS.values())))
     if kind == "warm":
         return spectra.black_body(random.uniform(1900, 3400))
@@ -134,7 +135,7 @@ def _add_lamps(seen: Image, camera: SpectralCamera, lights: list[Float64], rando
         if fate < 0.65:
             light = lights[random.integers(len(lights))]
         else:
-            light = camera.spectra.neon(random) if fate < 0.8 else _lamp(camera.spectra, random)
+            light = camera.spectra.neon(random) if fate < 0.8 else random_lamp(camera.spectra, random)
         tint = camera.neutral(light)
         squeeze = random.uniform(0.2, 1)
         distance = np.hypot(x - random.uniform(0, width), (y - random.uniform(0, height)) * squeeze)

@@ -1,94 +1,117 @@
-"""`flexispd train STAGE`: from a folder of photographs to a weight file and its line in the manifest."""
+"""`flexispd train STAGE`: from a folder of photographs and a recipe to a weight file and its line in the manifest."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import nn
 
-from flexispd.develop.networks.loader import store_state
+from flexispd.develop.models import choose_device
+from flexispd.develop.networks.architectures import build
+from flexispd.develop.networks.loader import load_into, store_state
 from flexispd.errors import SetupError
 from flexispd.training import demosaic, denoise, white_balance
-from flexispd.training.loop import Recipe, Task, train
+from flexispd.training.loop import Task, train
 from flexispd.training.photos import Photos, load_photos
-from flexispd.weights import MANIFEST, WeightEntry, read_manifest, write_manifest
-
-MODEL = "flexispd-s"
+from flexispd.training.recipe import Recipe
+from flexispd.training.sensor import lit_cameras
+from flexispd.weights import MANIFEST, WeightEntry, model_set, read_manifest, write_manifest
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class Sources:
     """
-    How one network is trained.
+    What a training learns from.
 
     Attributes:
-        network: Makes it, untrained.
-        task: What it learns, from photographs to train on, photographs kept back, spectra and a seed.
-        recipe: How long, and how fast.
-        data: What is made of the photographs, in a sentence.
-    """
-
-    network: Callable[[], nn.Module]
-    task: Callable[[Photos, Photos, Path | None, int], Task]
-    recipe: Recipe
-    data: str
-
-
-STAGES = {
-    "denoise": Stage(
-        denoise.network,
-        lambda photos, kept, _, seed: denoise.task(photos, kept, seed),
-        Recipe(steps=40_000),
-        "linear, with Poisson and Gaussian noise added",
-    ),
-    "demosaic": Stage(
-        demosaic.network,
-        lambda photos, kept, _, seed: demosaic.task(photos, kept, seed),
-        Recipe(steps=60_000),
-        "sampled through an RGGB pattern, half of them with their colours torn apart",
-    ),
-    "white-balance": Stage(
-        white_balance.network,
-        lambda photos, kept, spectra, seed: white_balance.task(photos, kept, _needed(spectra), seed),
-        Recipe(steps=6_000),
-        "lit by measured lamp spectra and seen through measured camera spectra",
-    ),
-}
-
-
-def run(stage: str, photos: Path, weights: Path, spectra: Path | None = None, steps: int | None = None) -> WeightEntry:
-    """
-    Train the network of `stage` to the end and put it into the folder `weights`, with its entry in the manifest there.
-
-    A run that was stopped goes on from its checkpoint `flexispd-STAGE.ckpt` in the current folder; delete it to start
-    anew.
-
-    Args:
-        stage: A key of STAGES.
         photos: Folder of finished photographs; those of weights/recipes/kept.txt are kept for validation.
-        weights: Folder of the manifest.
-        spectra: Camera spectral sensitivities, for white-balance only.
-        steps: Instead of the recipe's; also to end a stopped run earlier or later.
+        weights: Folder of the manifest that the network is put into.
+        spectra: Camera spectral sensitivities, an .npz file, or None; a stage that needs them says so.
     """
-    what = STAGES[stage]
-    recipe = what.recipe if steps is None else replace(what.recipe, steps=steps)
-    train_on, kept = load_photos(photos)
-    torch.manual_seed(recipe.seed)
-    network, task = what.network(), what.task(train_on, kept, spectra, recipe.seed)
-    averaged = train(network, task, recipe, Path(f"flexispd-{stage}.ckpt"))
+
+    photos: Path
+    weights: Path
+    spectra: Path | None = None
+
+    @property
+    def needed_spectra(self) -> Path:
+        """The spectra. SetupError without any."""
+        if self.spectra is None:
+            raise SetupError(
+                "This training needs the spectral sensitivities of cameras.",
+                remedy="Give --spectra FILE, an .npz as docs/weights.md describes it.",
+            )
+        return self.spectra
+
+
+Making = Callable[[Photos, Photos, Sources, Recipe, torch.device], Task]
+
+
+def _denoise(photos: Photos, kept: Photos, sources: Sources, recipe: Recipe, device: torch.device) -> Task:
+    lit = lit_cameras(sources.needed_spectra, recipe.schedule.seed).to(device)
+    return denoise.task(photos, kept, lit, recipe)
+
+
+def _demosaic(photos: Photos, kept: Photos, sources: Sources, recipe: Recipe, device: torch.device) -> Task:
+    if recipe.data.chain_share == 0:
+        return demosaic.task(photos, kept, None, None, recipe)
+    stage_1 = _known(sources.weights, recipe.model, "denoise")
+    module = build(stage_1.architecture)
+    load_into(module, stage_1)
+    quieten = denoise.quieten(module.eval().requires_grad_(False).to(device))
+    lit = lit_cameras(sources.needed_spectra, recipe.schedule.seed).to(device)
+    return demosaic.task(photos, kept, lit, quieten, recipe)
+
+
+def _white_balance(photos: Photos, kept: Photos, sources: Sources, recipe: Recipe, _: torch.device) -> Task:
+    return white_balance.task(photos, kept, sources.needed_spectra, recipe.schedule.seed)
+
+
+TASKS: dict[str, tuple[Making, str]] = {
+    "denoise": (_denoise, "lit by measured lamps, seen by measured cameras, with the noise of ISO 100 to 51200 added"),
+    "demosaic": (_demosaic, "sampled through an RGGB pattern, some of them with their colours torn apart"),
+    "white-balance": (_white_balance, "lit by measured lamp spectra and seen through measured camera spectra"),
+}
+"""Stage -> what it learns, and what is made of the photographs, in half a sentence."""
+
+
+def run(recipe: Recipe, sources: Sources, *, device: str = "auto", minutes: float = math.inf) -> WeightEntry | None:
+    """
+    Train the network of `recipe` and put it into the folder `sources.weights`, with its entry in the manifest there.
+
+    A run that was stopped goes on from its checkpoint `RECIPE.ckpt` in the current folder; delete it to start anew.
+
+    Returns:
+        None if `minutes` were over before the end.
+
+    Raises:
+        SetupError: Something that the recipe needs is not there.
+    """
+    make, made_of = TASKS[recipe.stage]
+    place = choose_device(device)
+    photos, kept = load_photos(sources.photos)
+    torch.manual_seed(recipe.schedule.seed)
+    network = build(recipe.architecture)
+    if recipe.learn_on:
+        load_into(network, _known(sources.weights, recipe.model, recipe.stage))
+    task = make(photos, kept, sources, recipe, place)
+    checkpoint = Path(f"{recipe.name}.ckpt")
+    averaged = train(network, task, recipe.schedule, checkpoint, device=place, minutes=minutes)
+    if averaged is None:
+        return None
     entry = WeightEntry(
-        folder=weights,
-        model=MODEL,
-        stage=stage,
-        file=f"{stage}-s.safetensors",
+        folder=sources.weights,
+        model=recipe.model,
+        stage=recipe.stage,
+        file=f"{recipe.name}.safetensors",
         sha256="",
-        architecture=str(averaged.architecture),
+        architecture=recipe.architecture,
         licence="Apache-2.0",
-        trained=f"flexispd train {stage}: {recipe.steps} steps of Adam, moving average of the weights",
-        data=f"{len(train_on)} photographs, {what.data}",
+        trained=f"flexispd train --recipe {recipe.name}: {recipe.schedule.steps} steps of Adam, averaged weights",
+        data=f"{len(photos)} photographs, {made_of}",
         figures={f"validation_{task.figure}": round(task.validate(averaged), 3)},
     )
     return record(store_state(averaged.state_dict(), entry))
@@ -103,10 +126,10 @@ def record(entry: WeightEntry) -> WeightEntry:
     return entry
 
 
-def _needed(spectra: Path | None) -> Path:
-    if spectra is None:
-        raise SetupError(
-            "Training the white balance needs the spectral sensitivities of cameras.",
-            remedy="Give --spectra FILE, an .npz as docs/weights.md describes it.",
-        )
-    return spectra
+def _known(folder: Path, model: str, stage: str) -> WeightEntry:
+    """The network of a stage that is there already: in the manifest of `folder`, else shipped or imported."""
+    path = folder / MANIFEST
+    for entry in read_manifest(path) if path.exists() else []:
+        if (entry.model, entry.stage) == (model, stage):
+            return entry
+    return model_set(model).entry(stage)

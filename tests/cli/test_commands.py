@@ -277,11 +277,18 @@ def test_a_short_training_makes_a_weight_file(
         photo = random.integers(0, 255, (96, 96, 3), np.uint8)
         (tmp_path / "photos" / f"{number}.png").write_bytes(cv2.imencode(".png", photo)[1].tobytes())
 
-    assert run(["train", "demosaic", "--photos", "photos", "--weights", "made", "--steps", "2", "--json"]) == 0
+    head = 'stage = "demosaic"\narchitecture = "demosaic-unet"\nmodel = "mine"\n'
+    (tmp_path / "mine.toml").write_text(head + "[schedule]\nsteps = 9\n[data]\npatch_px = 64\n")
+    command = ["train", "demosaic", "--photos", "photos", "--weights", "made", "--recipe", "mine.toml", "--json"]
+    assert run([*command, "--steps", "3", "--minutes", "1e-4"]) == 2  # no training is that short
+    capsys.readouterr()
+    assert run([*command, "--steps", "3", "--device", "cpu"]) == 0
 
     made = json.loads(capsys.readouterr().out)
     assert (tmp_path / made["file"]).is_file()
     assert made["sha256"] in (tmp_path / "made" / "manifest.toml").read_text()
+    assert run(["train", "denoise", *command[2:], "--spectra", "mine.toml"]) == 78
+    assert "flexispd train demosaic" in capsys.readouterr().err
 
 
 def test_a_benchmark_prints_a_table_or_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -326,6 +333,18 @@ def test_an_error_before_any_result_is_json_too(line: str, kind: str, capsys: py
     error = json.loads(printed.out)["error"]
     assert error["kind"] == kind
     assert printed.err == f"error: {error['problem']}\n  fix: {error['remedy']}\n"
+
+
+def test_streams_that_were_closed_lead_nowhere() -> None:
+    """
+    As cron jobs and init scripts may close them: an exit code says the same, and no file gets their numbers.
+    """
+    words = [sys.executable, "-m", "flexispd", "status", "--config", "/nowhere/config.toml"]
+    program = f"import os; os.closerange(0, 3); os.execv({sys.executable!r}, {words!r})"
+
+    done = subprocess.run([sys.executable, "-c", program], check=False)
+
+    assert done.returncode == 78
 
 
 def test_a_full_disk_under_stdout_is_no_bug() -> None:

@@ -293,6 +293,39 @@ def test_a_daemon_that_runs_is_named(place: Path, capsys: pytest.CaptureFixture[
     assert program.check_daemon(place / "state").verdict == "warn"
 
 
+def test_a_daemon_that_is_blocked_fails(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """
+    An empty mount point looks like a good outbox; what the daemon waits for says more.
+    """
+    held = presence.hold(place / "state")
+    reason = "The volume of /out is not mounted at /out. Mount it."
+    presence.write_status(place / "state", {"pid": os.getpid(), "blocked": {"cause": "volume", "reason": reason}})
+
+    code, findings = sheet(place, capsys)
+    held.release()
+
+    assert code == 1
+    assert findings["daemon"]["text"].endswith(f"and blocked: {reason[:-1]}")
+    assert sheet(place, capsys)[1]["daemon"]["text"].startswith("not running")
+
+
+def test_what_people_asked_of_the_daemon_is_told(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """
+    A pause from yesterday, and another profile than the configuration's.
+    """
+    Ledger.create(place / "state").close()
+    assert "rendering" not in sheet(place, capsys)[1]
+    for words in (["pause"], ["profile", "set", "vivid night"]):
+        assert run([*words, "--config", str(place / "config.toml")]) == 0
+    capsys.readouterr()
+
+    code, findings = sheet(place, capsys)
+
+    assert code == 0
+    assert findings["rendering"]["verdict"] == "warn"
+    assert findings["profile"]["text"] == "vivid-night, by `flexispd profile set`"
+
+
 def test_a_ledger_without_finished_captures_tells_nothing(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """
     It is read, and stays as it is.

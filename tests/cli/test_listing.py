@@ -1,11 +1,14 @@
 """`flexispd ls`: what there is, in which state, and why."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from studio_making import Studio
 
 from flexispd.capture.pair import Reason
+from flexispd.cli import listing
+from flexispd.cli.listing import leftover_reason
 from flexispd.ledger import arrivals
 
 
@@ -31,6 +34,34 @@ def test_nothing_yet_is_nothing(studio: Studio) -> None:
     """
     assert studio.run("ls") == (0, "")
     assert studio.json("ls") == []
+
+
+def test_a_very_long_name_moves_its_own_line_only(studio: Studio) -> None:
+    """
+    The others still fit on a screen.
+    """
+    studio.arrive("a.NEF", "a")
+    studio.arrive(f"{'x' * 200}.NEF", "x")
+
+    _, out = studio.run("ls")
+
+    short, long = out.splitlines()
+    assert len(short) < 80
+    assert f"{'x' * 200}.NEF  v1  natural" in long
+
+
+def test_captures_of_several_inboxes_say_which(studio: Studio) -> None:
+    """
+    Two bodies count from the same number.
+    """
+    studio.arrive("DSC1.NEF", "one")
+    other = replace(studio, folder=studio.folder / "second")
+    other.arrive("DSC1.NEF", "another")
+
+    _, out = studio.run("ls")
+    assert [line.split()[2] for line in out.splitlines()] == [f"{one.inbox}/DSC1.NEF" for one in (studio, other)]
+
+    assert listing._prefixes({"/srv/body-a", "/srv/body-b"}) == {"/srv/body-a": "body-a/", "/srv/body-b": "body-b/"}
 
 
 def test_json_says_where_pictures_and_receipts_are(studio: Studio) -> None:
@@ -117,3 +148,10 @@ def test_a_mistyped_state_folder_makes_no_ledger(studio: Studio, tmp_path: Path)
     assert (code, out) == (1, "")
     assert "There is no ledger in" in studio.error
     assert not (tmp_path / "typo").exists()
+
+
+def test_a_reason_names_a_command_that_helps() -> None:
+    """
+    The daemon cannot be told to take a PNG that lies beside a raw; `flexispd render` can.
+    """
+    assert "`flexispd render`" in leftover_reason("beside_raw")

@@ -116,3 +116,23 @@ def test_what_is_no_time_is_refused(text: str) -> None:
     """
     with pytest.raises(typer.BadParameter, match="2h"):
         moment(text, 0.0)
+
+
+def test_ctrl_c_at_the_question_is_no_bug(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    Nothing is queued, and the exit code is that of Ctrl-C.
+    """
+    studio.publish("a.NEF")
+
+    def interrupted(*_words: object, **_options: object) -> None:
+        raise typer.Abort
+
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    monkeypatch.setattr(typer, "confirm", interrupted)
+
+    code, out = studio.run("reprocess")
+
+    assert code == 130
+    assert out == "1 capture, about 2 s\n"
+    assert "bug" not in studio.error
+    assert studio.json("ls", "--state", "queued") == []

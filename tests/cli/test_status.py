@@ -206,3 +206,83 @@ def test_a_full_disk_is_foretold_when_it_is_near(studio: Studio) -> None:
     assert "full in about 22 min at this rate" in "\n".join(lines({**told, "full_in_min": 22.0}))
     assert "at this rate" not in "\n".join(lines({**told, "full_in_min": 40_000.0}))
     assert "free space unknown" in "\n".join(lines({**told, "free_bytes": None}))
+
+
+def test_a_worker_that_starts_has_no_device_yet(studio: Studio) -> None:
+    """
+    Until it has loaded the networks nobody knows where it will run.
+    """
+    held = hold(studio.state)
+    daemon_says(studio, workers=[{"device": None, "state": "starting", "in_flight": 0, "rss_mb": 220}])
+
+    _, out = studio.run("status")
+    held.release()
+
+    assert "worker     starting, 220 MB\n" in out
+
+
+WRONG = {
+    "an unknown key": 'profil = "natural"\n',
+    "no TOML": "[arrival]\nquiet_s = two\n",
+    "a broken line": 'profile = "natural\n',
+    "a value out of range": "[arrival]\nquiet_s = 0\n",
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG.keys())
+def test_a_configuration_that_is_wrong_hides_nothing(studio: Studio, wrong: str) -> None:
+    """
+    The daemon goes on with what it read before, and who has just made a typing error wants to see that.
+    """
+    id_ = studio.publish("a.NEF")
+    with (studio.folder / "config.toml").open("a") as file:
+        file.write(wrong)
+
+    told = studio.json("status")
+    _, out = studio.run("status")
+
+    assert told["captures"]["done"] == 1
+    assert told["outbox"] == str(studio.outbox)
+    assert "config.toml" in told["configuration"]["problem"]
+    assert f"warning    {told['configuration']['problem']}" in out
+
+    assert [row["id"] for row in studio.json("ls")] == [id_]
+    assert f"warning: {told['configuration']['problem']}" in studio.error
+    assert studio.json("explain", "a")["configuration"] == told["configuration"]
+    assert "warning: " in studio.error
+    assert studio.run("verify")[0] == 0
+    assert "warning: " in studio.error
+
+
+@pytest.mark.parametrize("lost", ["outbox", "state"])
+def test_a_configuration_that_names_no_ledger_is_an_error_as_ever(
+    studio: Studio, lost: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    Without a state folder or an outbox there is nothing to look at, and the reason is the typing error.
+    """
+    monkeypatch.setenv("XDG_STATE_HOME", str(studio.folder))
+    path = studio.folder / "config.toml"
+    path.write_text(path.read_text().replace(f"{lost} =", f"{lost}s ="))
+
+    code, out = studio.run("status")
+
+    assert (code, out) == (78, "")
+    assert f"there is no key {lost}s" in studio.error
+
+
+@pytest.mark.parametrize("phase", ["blocked", "paused"])
+def test_nobody_is_told_when_work_that_stands_still_is_done(studio: Studio, phase: str) -> None:
+    """
+    However fast it went before; a little room is told in megabytes.
+    """
+    studio.publish("a.NEF", at_s=time.time())
+    studio.arrive("b.NEF", "b")
+    held = hold(studio.state)
+    daemon_says(studio, phase=phase, free_bytes=60_000_000)
+
+    _, out = studio.run("status")
+    held.release()
+
+    assert "1 capture to do\n" in out
+    assert f"outbox     {studio.outbox}: 60.0 MB free\n" in out

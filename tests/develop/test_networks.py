@@ -5,8 +5,8 @@ import torch
 
 from flexispd.develop.demosaic import demosaic
 from flexispd.develop.denoise import denoise
-from flexispd.develop.networks.demosaic_unet import DemosaicUNet, malvar_kernel
-from flexispd.develop.networks.denoise_unet import DenoiseUNet
+from flexispd.develop.networks.demosaic_unet import DemosaicUNet, DemosaicUNetL, malvar_kernel
+from flexispd.develop.networks.denoise_unet import DenoiseUNet, DenoiseUNetL
 from flexispd.develop.tiling import Tiling, tiles
 from flexispd.training.demosaic import mosaic_planes
 from flexispd.types import NoiseProfile
@@ -36,7 +36,15 @@ def run_demosaic(network, planes):
     return network(planes)
 
 
-@pytest.mark.parametrize(("kind", "run"), [(DenoiseUNet, run_denoise), (DemosaicUNet, run_demosaic)])
+@pytest.mark.parametrize(
+    ("kind", "run"),
+    [
+        (DenoiseUNet, run_denoise),
+        (DenoiseUNetL, run_denoise),
+        (DemosaicUNet, run_demosaic),
+        (DemosaicUNetL, run_demosaic),
+    ],
+)
 def test_no_output_sees_further_than_the_margin(kind, run):
     """
     The margin of a tile is the receptive radius, measured, rounded up to the grid; and it is not wasteful either.

@@ -7,7 +7,8 @@ import torch
 from flexispd.develop import noise as module
 from flexispd.develop.anscombe import Anscombe
 from flexispd.develop.noise import estimate_noise
-from flexispd.training.denoise import VALIDATION_LEVELS, add_noise
+from flexispd.training.denoise import VALIDATION_LEVELS
+from flexispd.training.sensor import add_noise
 
 
 def scene(seed=0, size=512):

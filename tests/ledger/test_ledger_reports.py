@@ -1,12 +1,13 @@
 """What people ask: how many, which, why, and how fast."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from ledger_making import INBOX, arrival, claimed, new_ledger, record_one, render_one
 
-from flexispd.ledger import Ledger, State, reports, work
+from flexispd.ledger import Ledger, State, arrivals, reports, work
 
 
 @pytest.fixture
@@ -36,7 +37,6 @@ def test_pace_is_that_of_the_last_ten_minutes(ledger: Ledger) -> None:
     In pictures and bytes a minute; what was long ago does not count, and nothing at all is zero.
     """
     assert reports.pace(ledger, 0.0) == reports.Pace(0.0, 0.0, None)
-    assert reports.frame_s(ledger) is None
     for number in range(7):
         record_one(ledger, arrival(f"{number}.NEF"))
         render_one(ledger, at_s=1000.0 + 20 * number)
@@ -45,8 +45,59 @@ def test_pace_is_that_of_the_last_ten_minutes(ledger: Ledger) -> None:
 
     assert pace.per_minute == pytest.approx(7 / (122 / 60))
     assert pace.bytes_per_minute == pytest.approx(7 * len(b"picture") / (122 / 60))
-    assert pace.frame_s == reports.frame_s(ledger) == 2.0
+    assert pace.frame_s == 2.0
     assert reports.pace(ledger, 1120.0 + reports.RATE_S).per_minute == 0.0
+
+
+def test_what_is_rendered_again_takes_as_long_as_it_took(ledger: Ledger) -> None:
+    """
+    Each as long as itself, for a large one among small ones is no median; one that was found rendered, their mean.
+    """
+    assert reports.render_s(ledger, []) is None
+    ids = [record_one(ledger, arrival(f"{number}.NEF")).id for number in range(4)]
+    assert reports.render_s(ledger, ids) is None
+    for _ in ids:
+        render_one(ledger)
+    with ledger.writing() as db:
+        for id_, milliseconds in zip(ids, (1000, 1000, 10_000, 0), strict=True):
+            db.execute("update capture set render_ms = ? where id = ?", (milliseconds, id_))
+
+    assert reports.render_s(ledger, ids[:3]) == 12.0
+    assert reports.render_s(ledger, ids) == 16.0
+
+
+def test_a_summary_says_of_a_row_what_its_record_does(ledger: Ledger) -> None:
+    """
+    With and without pictures, in a sub-folder and in none, of names that are not UTF-8.
+    """
+    for name in ("a.NEF", "2026/night/b.NEF", "c\udcff.NEF"):
+        record_one(ledger, arrival(name))
+    for _ in range(2):
+        render_one(ledger)
+
+    summaries = list(reports.summaries(ledger))
+
+    assert summaries == [reports.Summary.of(record) for record in reports.listed(ledger)]
+    assert [summary.folder for summary in summaries] == [".", "2026/night", "."]
+    assert list(reports.summaries(ledger, State.QUEUED, limit=1)) == summaries[:1]
+
+
+def test_summaries_of_a_whole_season_are_made_at_once(ledger: Ledger) -> None:
+    """
+    In less than half of the time that records take, so that `flexispd ls --json` answers at once too.
+    """
+    season = [arrival(f"{n}.NEF", xmp=f"{n}.xmp", companion=f"{n}.JPG") for n in range(2000)]
+    arrivals.record(ledger, season, 1.0, arrivals.LIVE)
+
+    def fastest_s(rows: Callable[[Ledger], Iterator[object]]) -> float:
+        times_s = []
+        for _ in range(5):
+            started_s = time.process_time()
+            assert len(list(rows(ledger))) == 2000
+            times_s.append(time.process_time() - started_s)
+        return min(times_s)
+
+    assert fastest_s(reports.summaries) < fastest_s(reports.listed) / 2
 
 
 def test_lists_are_in_the_order_of_arrival(ledger: Ledger) -> None:

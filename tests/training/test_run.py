@@ -1,0 +1,129 @@
+"""`flexispd train` ends in weights that the program loads."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from training_making import plain_cameras, recipe, scheduled, write_photos
+
+from flexispd.develop.networks.architectures import build
+from flexispd.develop.networks.loader import load_into
+from flexispd.errors import SetupError
+from flexispd.training import demosaic, denoise, white_balance
+from flexispd.training.photos import load_photos
+from flexispd.training.run import Sources, run
+from flexispd.training.sensor import noise_levels
+from flexispd.training.white_balance_figures import compare
+from flexispd.weights import read_manifest
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    return write_photos(tmp_path_factory.mktemp("photos"))
+
+
+def finished(made, sources):
+    entry = run(made, sources, device="cpu")
+    assert entry is not None
+    return entry
+
+
+def test_training_writes_weights_and_their_entry(photos, tmp_path, monkeypatch):
+    """
+    `flexispd train demosaic` leaves a file that loads and a manifest that says how it came about.
+    """
+    monkeypatch.chdir(tmp_path)
+    made = recipe("demosaic", steps=3)
+    entry = finished(made, Sources(photos, tmp_path))
+
+    load_into(build(made.architecture), entry)
+    (recorded,) = read_manifest(tmp_path / "manifest.toml")
+    assert recorded == entry
+    assert "3 steps" in entry.trained
+    assert float(entry.figures["validation_cpsnr_db"]) > 10
+
+
+def test_a_network_learns_on_from_what_is_there(photos, tmp_path, monkeypatch):
+    """
+    With a rate of nearly nothing it ends where it began, and not at random.
+    """
+    monkeypatch.chdir(tmp_path)
+    first = finished(recipe("demosaic", steps=3), Sources(photos, tmp_path))
+    before = build(first.architecture)
+    load_into(before, first)
+    (tmp_path / "demosaic-s.ckpt").unlink()
+
+    again = scheduled(replace(recipe("demosaic", steps=1), learn_on=True), learning_rate=1e-7, seed=9)
+    after = build(first.architecture)
+    load_into(after, finished(again, Sources(photos, tmp_path)))
+
+    for one, other in zip(before.parameters(), after.parameters(), strict=True):
+        assert torch.allclose(one, other, atol=1e-5)
+
+
+def test_demosaicking_learns_from_what_stage_1_leaves(photos):
+    """
+    Of the patches of a chain, the mosaic has been through stage 1, and what is wanted is what the light was.
+    """
+    made = recipe("demosaic", chain_share=0.5, batch=4, torn_share=0.0)
+    asked = []
+
+    def quieten(noisy, _stable):
+        asked.append(noisy.shape)
+        return noisy
+
+    task = demosaic.task(*load_photos(photos), plain_cameras(), quieten, made)
+    network = build(made.architecture)
+    value = task.loss(network, task.sample(0))
+
+    assert asked == [(2, 4, 16, 16)]
+    assert value.isfinite()
+
+
+def test_stage_1_may_be_told_wrong_profiles_of_the_noise():
+    """
+    Half of them by a factor of up to two, as those of files are; none without doubt.
+    """
+    true = noise_levels(400, np.random.default_rng(0))
+
+    told = denoise._told(true, 1.0, np.random.default_rng(1))
+    factor = (told.shot / true.shot)[:, 0, 0, 0]
+    assert torch.allclose(told.read / true.read, (told.shot / true.shot)[:, :1].expand(-1, 4, -1, -1), rtol=1e-4)
+    assert 0.4 < float((factor == 1).float().mean()) < 0.6
+    assert 0.5 <= factor.min() < 0.6
+    assert 1.8 < factor.max() <= 2
+    assert torch.equal(denoise._told(true, 0.0, np.random.default_rng(1)).shot, true.shot)
+
+
+def test_a_stage_that_needs_spectra_says_so(photos, tmp_path):
+    """
+    In a sentence with what to do.
+    """
+    for made in (recipe("denoise"), recipe("white-balance")):
+        with pytest.raises(SetupError, match="spectral") as caught:
+            run(made, Sources(photos, tmp_path), device="cpu")
+        assert "--spectra" in caught.value.remedy
+
+
+def test_the_white_balance_network_learns_and_is_compared(shared_data, photos, monkeypatch):
+    """
+    A few steps on a few made scenes change the network, and the comparison has a row for every method.
+    """
+    spectra = shared_data / "camera/spectra.npz"
+    monkeypatch.setattr(white_balance, "VALIDATION_SCENES", 4)
+    monkeypatch.setattr(white_balance, "BATCH", 4)
+    shown, kept = load_photos(photos)
+    task = white_balance.task(shown, kept, spectra, 1, scenes=8)
+    network = build("illuminant-net")
+    before = [parameter.clone() for parameter in network.parameters()]
+    optimizer = torch.optim.Adam(network.parameters(), 1e-3)
+    for step in range(2):
+        task.loss(network, step).backward()
+        optimizer.step()
+
+    rows = {row.method for row in compare(photos, spectra, network.eval(), scenes=3)}
+
+    assert any(not torch.equal(one, other) for one, other in zip(before, network.parameters(), strict=True))
+    assert task.validate(network) < 0
+    assert {"gray-world", "gray-pixel", "network", "as-shot", "mix"} <= rows
