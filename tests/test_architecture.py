@@ -15,7 +15,7 @@ PLACES = [path.relative_to(PACKAGE).as_posix() for path in FILES]
 ONLY_IN = {
     "torch": ("develop/", "training/", "bench/", "pipeline.py", "stages.py"),
     "safetensors": ("develop/networks/",),
-    "rawpy": ("decode/raw.py", "bench/demosaic.py"),
+    "rawpy": ("decode/raw.py", "bench/libraw.py"),
     "exifread": ("decode/metadata.py",),
     "typer": ("cli/",),
     "watchdog": ("capture/watch.py",),

@@ -8,15 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from flexispd.errors import SetupError, displayable
-from flexispd.training.photos import UInt8
-
-EDGE_PX_MIN = 64
+COLUMNS_MAX = 10
+"""A table with more columns is printed on its side: a row for each of them."""
 
 Row = Mapping[str, Any]
 
@@ -28,63 +23,53 @@ class BenchResult:
 
     Attributes:
         bench: Name of the benchmark.
-        rows: Column -> value, the same columns in every row; units stand at the end of a column's name.
+        rows: Column -> value, the same columns in every row; units stand at the end of a column's name. None where a
+            method has no such figure.
         machine: Where it was measured.
+        notes: Sentences: what was measured on, what the figures add up to, what was left out and why.
     """
 
     bench: str
     rows: Sequence[Row]
     machine: str = field(default_factory=lambda: machine())
+    notes: Sequence[str] = ()
 
     def as_json(self) -> dict[str, Any]:
         """The result as JSON-ready values."""
-        return {"bench": self.bench, "machine": self.machine, "rows": [dict(row) for row in self.rows]}
+        rows = [dict(row) for row in self.rows]
+        return {"bench": self.bench, "machine": self.machine, "rows": rows, "notes": list(self.notes)}
 
     def as_table(self) -> str:
-        """The result as aligned text with the machine in its heading."""
+        """The result as aligned text with the machine in its heading and the notes below."""
+        cells = self._cells()
+        widths = [max(len(line[i]) for line in cells) for i in range(len(cells[0]))]
+        lines = ["  ".join(text.ljust(w) for text, w in zip(line, widths, strict=True)).rstrip() for line in cells]
+        return "\n".join([f"# {self.bench}: {self.machine}", *lines, *self.notes])
+
+    def as_markdown(self) -> str:
+        """The result as a Markdown table with the machine above and the notes below, as it stands in a document."""
+        head, *body = ["| " + " | ".join(text.replace("|", "\\|") for text in line) + " |" for line in self._cells()]
+        rule = "|" + "---|" * len(self._cells()[0])
+        notes = ["", *(f"- {note}" for note in self.notes)] if self.notes else []
+        return "\n".join([f"On {self.machine}:", "", head, rule, *body, *notes])
+
+    def _cells(self) -> list[list[str]]:
+        """The table as texts, its heading first."""
         columns = list(self.rows[0])
         cells = [columns, *([_cell(row[c]) for c in columns] for row in self.rows)]
-        widths = [max(len(line[i]) for line in cells) for i in range(len(columns))]
-        lines = ["  ".join(text.ljust(w) for text, w in zip(line, widths, strict=True)).rstrip() for line in cells]
-        return "\n".join([f"# {self.bench}: {self.machine}", *lines])
+        return [list(line) for line in zip(*cells, strict=True)] if len(columns) > COLUMNS_MAX else cells
 
 
 def machine() -> str:
-    """The processor, its cores, and the torch that uses them."""
+    """The processor, the threads that torch uses, and torch."""
     names = [
         line.partition(":")[2].strip()
         for line in _text(Path("/proc/cpuinfo")).splitlines()
         if line.startswith("model name")
     ]
     name = names[0] if names else platform.processor() or platform.machine()
-    return f"{name}, {torch.get_num_threads()} threads, torch {torch.__version__}"
-
-
-def read_pictures(folder: Path) -> list[UInt8]:
-    """
-    The PNG pictures of a folder, sorted by name, as (H, W, 3) R, G, B with even sides.
-
-    Raises:
-        SetupError: There are none, or one is too small to have an inside.
-    """
-    paths = sorted(path for path in folder.glob("*.png") if path.is_file())
-    decoded = [cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR) for path in paths]
-    pictures = [_even_rgb(p) for p in decoded if p is not None]
-    if not pictures:
-        raise SetupError(
-            f"{displayable(folder)} holds no PNG pictures.", remedy="Name a folder of PNG pictures, such as Kodak's."
-        )
-    if min(min(picture.shape[:2]) for picture in pictures) < EDGE_PX_MIN:
-        raise SetupError(
-            f"{displayable(folder)} holds a picture under {EDGE_PX_MIN} pixels wide or high.",
-            remedy="Remove it: nothing can be measured on it.",
-        )
-    return pictures
-
-
-def _even_rgb(picture: NDArray[Any]) -> UInt8:
-    height, width = (length & ~1 for length in picture.shape[:2])
-    return np.ascontiguousarray(picture[:height, :width, ::-1], np.uint8)
+    threads = torch.get_num_threads()
+    return f"{name}, {threads} {'thread' if threads == 1 else 'threads'}, torch {torch.__version__}"
 
 
 def _text(path: Path) -> str:
@@ -94,5 +79,7 @@ def _text(path: Path) -> str:
         return ""
 
 
-def _cell(value: str | int | float) -> str:
+def _cell(value: str | int | float | None) -> str:
+    if value is None:
+        return "-"
     return f"{value:.4g}" if isinstance(value, float) else str(value)

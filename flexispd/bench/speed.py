@@ -13,7 +13,7 @@ import resource
 import statistics
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
@@ -37,14 +37,15 @@ PROFILE = "natural"
 
 
 def run(folder: Path, device: str = "auto") -> BenchResult:
-    """Milliseconds (median and worst of five) and peak memory of every raw of a folder and of the two made sizes."""
+    """Seconds, milliseconds of each step and peak memory of every raw of a folder and of the two made sizes."""
     captures = [found.capture for found in find_captures([folder]).captures if _is_whole(found.capture)]
     if not captures:
         raise SetupError(f"{displayable(folder)} holds no raw files.", remedy="Name a folder of camera raws.")
     with tempfile.TemporaryDirectory() as scratch:
         made = [_made(captures, megapixels, Path(scratch)) for megapixels in MADE_MEGAPIXELS]
         rows = [_measured(capture, device) for capture in [*captures, *made]]
-    return BenchResult("speed", rows)
+    note = f"Profile {PROFILE}; median and worst of {REPEATS} runs after one that does not count."
+    return BenchResult("speed", rows, notes=[note])
 
 
 def _is_whole(capture: Capture) -> bool:
@@ -71,7 +72,9 @@ def _made(captures: Sequence[Capture], megapixels: int, folder: Path) -> Capture
 
 def _measured(capture: Capture, device: str) -> Row:
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-        return pool.submit(_measure, capture, device).result()
+        row = pool.submit(_measure, capture, device).result()
+    log.info("bench.measured", bench="speed", what=row["file"])
+    return row
 
 
 def _measure(capture: Capture, device: str) -> Row:
@@ -87,16 +90,26 @@ def _measure(capture: Capture, device: str) -> Row:
             receipt = _receipt(result)
             steps.append(receipt.development["milliseconds"])
     (output,) = receipt.outputs
-    medians = {f"{step}_ms": round(statistics.median(s[step] for s in steps[1:])) for step in steps[0]}
+    megapixels, warm = output.width * output.height / 1e6, totals[1:]
     return {
         "file": displayable(capture.raw.name),
-        "megapixels": round(output.width * output.height / 1e6, 1),
         "device": str(models.device),
-        "median_s": round(statistics.median(totals[1:]), 2),
-        "worst_s": round(max(totals[1:]), 2),
-        **medians,
+        "megapixels": round(megapixels, 1),
+        "s_per_mp": round(statistics.median(warm) / megapixels, 3),
+        "median_s": round(statistics.median(warm), 2),
+        "worst_s": round(max(warm), 2),
+        **_by_step(steps[1:]),
         "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
     }
+
+
+def _by_step(runs: Sequence[Mapping[str, float]]) -> Row:
+    """Median and worst milliseconds of every step, in the order in which they are taken."""
+    columns: dict[str, int] = {}
+    for step in runs[0]:
+        taken = [run[step] for run in runs]
+        columns |= {f"{step}_ms": round(statistics.median(taken)), f"{step}_worst_ms": round(max(taken))}
+    return columns
 
 
 def _receipt(result: Result) -> Receipt:

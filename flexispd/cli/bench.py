@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import enum
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,35 +17,82 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Measure quality and speed on this machine.", no_args_is_help=True)
 
+
+class Bench(enum.StrEnum):
+    """What can be measured."""
+
+    demosaic = "demosaic"
+    denoise = "denoise"
+    night = "night"
+    speed = "speed"
+
+
 PicturesArgument = Annotated[
     Path, typer.Argument(exists=True, file_okay=False, help="Folder of PNG pictures, such as the 24 of Kodak.")
 ]
+PhotosArgument = Annotated[
+    Path,
+    typer.Argument(exists=True, file_okay=False, help="Folder of finished photographs (JPEG, PNG), with sub-folders."),
+]
 RawsArgument = Annotated[Path, typer.Argument(exists=True, file_okay=False, help="Folder of raw files.")]
+CamerasOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE", exists=True, dir_okay=False, help="Noise of real cameras too: calibrations of ELD, as JSON."
+    ),
+]
+SheetOption = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Contact sheet (PNG) of every photograph by every method.")
+]
 
 
 @app.command()
 def demosaic(folder: PicturesArgument, as_json: JsonOption = False) -> None:
     """
-    How well a mosaic of a known picture is put together again, in dB, beside LibRaw's methods.
+    How well a mosaic of a known picture is put together again, in dB, beside LibRaw and others.
 
     Every picture is sampled through an RGGB pattern in 8 bits; the figure is cPSNR without a border of 10 pixels,
-    averaged over the pictures.
+    averaged over the pictures. Menon 2007 and demosaicnet take part where the packages colour-demosaicing and
+    demosaicnet are installed.
     """
     from flexispd.bench import demosaic as bench
 
-    _print(bench.run(folder), as_json)
+    _print([bench.run(folder)], as_json)
 
 
 @app.command()
-def denoise(folder: PicturesArgument, as_json: JsonOption = False) -> None:
+def denoise(folder: PicturesArgument, cameras: CamerasOption = None, as_json: JsonOption = False) -> None:
     """
-    How much of a known noise is removed, in dB, at four noise levels, beside the noisy input.
+    How much of a known noise is removed, in dB, at four noise levels, beside others.
 
     Pictures become linear packed mosaics, noise of known shot and read parts is added, and the PSNR is taken there.
+    BM3D takes part where the package bm3d is installed, for hours. With --cameras the JSON is a list, "benches".
     """
     from flexispd.bench import denoise as bench
 
-    _print(bench.run(folder), as_json)
+    _print(bench.run(folder, cameras), as_json)
+
+
+@app.command()
+def night(
+    folder: PhotosArgument,
+    iso: Annotated[int, typer.Option(min=50, max=409_600, help="ISO of the raws that are made.")] = 3200,
+    kept: Annotated[
+        bool, typer.Option("--kept", help="Only the photographs that a training on this folder keeps back.")
+    ] = False,
+    sheet: SheetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """
+    How near finished pictures of noisy raws come to the photographs that the raws were made of.
+
+    Photographs become DNG files of a dark scene at a high ISO; flexispd's profiles, LibRaw, and RawTherapee and
+    darktable where they are installed, develop them with their own defaults. The figures are PSNR, PSNR after the best
+    gain in linear light, SSIM and CIEDE2000.
+    """
+    from flexispd.bench import night as bench
+
+    _print([bench.run(folder, iso, kept=kept, sheet=sheet)], as_json)
 
 
 @app.command()
@@ -56,11 +105,51 @@ def speed(folder: RawsArgument, device: DeviceOption = Device.auto, as_json: Jso
     """
     from flexispd.bench import speed as bench
 
-    _print(bench.run(folder, device.value), as_json)
+    _print([bench.run(folder, device.value)], as_json)
 
 
-def _print(result: BenchResult, as_json: bool) -> None:
-    if as_json:
-        print_json(result.as_json())
+@app.command("all")
+def all_benches(
+    pictures: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", exists=True, file_okay=False, help="PNG pictures, for demosaic and denoise."),
+    ] = None,
+    cameras: CamerasOption = None,
+    photos: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", exists=True, file_okay=False, help="Photographs, for night: those kept back."),
+    ] = None,
+    sheet: SheetOption = None,
+    raws: Annotated[
+        Path | None, typer.Option(metavar="DIR", exists=True, file_okay=False, help="Raw files, for speed.")
+    ] = None,
+    only: Annotated[
+        list[Bench] | None, typer.Option(metavar="BENCH", help="Only this one; give it again for more.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Markdown page whose sections are replaced by what was measured."),
+    ] = None,
+    device: DeviceOption = Device.auto,
+    as_json: JsonOption = False,
+) -> None:
+    """
+    Every benchmark whose folder is given, in one go, and the page docs/benchmarks.md of them.
+
+    A section of the page is replaced as soon as its benchmark is finished; the others stay as they are. --device is
+    for speed, the others run on the CPU.
+    """
+    from flexispd.bench.suite import Material, run
+
+    material = Material(pictures, cameras, photos, sheet, raws, device.value)
+    _print(run(material, out, [bench.value for bench in only or []]), as_json)
+
+
+def _print(results: Sequence[BenchResult], as_json: bool) -> None:
+    """One result as it is; several one after the other, in JSON as "benches"."""
+    if not as_json:
+        typer.echo("\n\n".join(result.as_table() for result in results))
+    elif len(results) == 1:
+        print_json(results[0].as_json())
     else:
-        typer.echo(result.as_table())
+        print_json({"benches": [result.as_json() for result in results]})
