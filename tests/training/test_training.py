@@ -15,7 +15,6 @@ from flexispd.training import demosaic, denoise, white_balance
 from flexispd.training.loop import Recipe, schedule, train
 from flexispd.training.photos import PatchSampler, load_photos, split
 from flexispd.training.run import run
-from flexispd.training.white_balance_figures import compare
 from flexispd.weights import read_manifest
 
 KEPT = data_folder("weights") / "recipes" / "kept.txt"
@@ -159,15 +158,14 @@ def test_the_schedule_warms_up_and_ends_at_nothing():
     assert values[-1] < 1e-4
 
 
-def test_the_white_balance_network_learns_and_is_compared(shared_data, photos, monkeypatch):
+def test_the_white_balance_network_learns(shared_data, photos, monkeypatch):
     """
-    A few steps on a few made scenes change the network, and the comparison has a row for every method.
+    A few steps on a few made scenes change the network.
     """
-    spectra = shared_data / "camera/spectra.npz"
     monkeypatch.setattr(white_balance, "VALIDATION_SCENES", 4)
     monkeypatch.setattr(white_balance, "BATCH", 4)
     shown, kept = load_photos(photos)
-    task = white_balance.task(shown, kept, spectra, 1, scenes=8)
+    task = white_balance.task(shown, kept, shared_data / "camera/spectra.npz", 1, scenes=8)
     network = white_balance.network()
     before = [parameter.clone() for parameter in network.parameters()]
     optimizer = torch.optim.Adam(network.parameters(), 1e-3)
@@ -175,8 +173,5 @@ def test_the_white_balance_network_learns_and_is_compared(shared_data, photos, m
         task.loss(network, step).backward()
         optimizer.step()
 
-    rows = {row.method for row in compare(photos, spectra, network.eval(), scenes=3)}
-
     assert any(not torch.equal(one, other) for one, other in zip(before, network.parameters(), strict=True))
     assert task.validate(network) < 0
-    assert {"gray-world", "gray-pixel", "network", "as-shot", "mix"} <= rows
