@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from flexispd.bench import demosaic, denoise, night, speed
+from flexispd.bench import demosaic, denoise, night, speed, white_balance
 from flexispd.bench.document import TITLE, updated
 from flexispd.bench.result import BenchResult
 from flexispd.errors import SetupError, displayable
@@ -21,7 +21,9 @@ class Material:
     Attributes:
         pictures: Folder of PNG pictures for `demosaic` and `denoise`.
         cameras: Noise calibrations for `denoise`.
-        photos: Folder of finished photographs for `night`, which takes those that a training on it keeps back.
+        photos: Folder of finished photographs for `white-balance` and `night`, which take those that a training on it
+            keeps back.
+        spectra: Sensitivities of cameras for `white-balance`.
         sheet: Contact sheet that `night` writes.
         raws: Folder of raw files for `speed`.
         device: Where `speed` runs the networks.
@@ -30,6 +32,7 @@ class Material:
     pictures: Path | None = None
     cameras: Path | None = None
     photos: Path | None = None
+    spectra: Path | None = None
     sheet: Path | None = None
     raws: Path | None = None
     device: str = "auto"
@@ -71,11 +74,13 @@ def _page(out: Path) -> str:
 
 def _benches(material: Material) -> dict[str, Callable[[], Sequence[BenchResult]]]:
     """Name -> work, of what there is material for."""
-    pictures, photos, raws = material.pictures, material.photos, material.raws
+    pictures, photos, spectra, raws = material.pictures, material.photos, material.spectra, material.raws
     benches: dict[str, Callable[[], Sequence[BenchResult]]] = {}
     if pictures:
         benches["demosaic"] = lambda: [demosaic.run(pictures)]
         benches["denoise"] = lambda: denoise.run(pictures, material.cameras)
+    if photos and spectra:
+        benches["white-balance"] = lambda: [white_balance.run_made(photos, spectra)]
     if photos:
         benches["night"] = lambda: [night.run(photos, kept=True, sheet=material.sheet)]
     if raws:

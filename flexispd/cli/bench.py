@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flexispd.cli.output import JsonOption, print_json
+from flexispd.cli.output import JsonOption, error_json, print_error, print_json
 from flexispd.cli.render import Device, DeviceOption
 
 if TYPE_CHECKING:
     from flexispd.bench.result import BenchResult
+    from flexispd.bench.white_balance import FolderResult
 
 app = typer.Typer(help="Measure quality and speed on this machine.", no_args_is_help=True)
 
@@ -23,6 +24,7 @@ class Bench(enum.StrEnum):
 
     demosaic = "demosaic"
     denoise = "denoise"
+    white_balance = "white-balance"
     night = "night"
     speed = "speed"
 
@@ -40,6 +42,10 @@ CamerasOption = Annotated[
     typer.Option(
         metavar="FILE", exists=True, dir_okay=False, help="Noise of real cameras too: calibrations of ELD, as JSON."
     ),
+]
+SpectraOption = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", exists=True, dir_okay=False, help="Sensitivities of cameras, an .npz file."),
 ]
 SheetOption = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Contact sheet (PNG) of every photograph by every method.")
@@ -108,6 +114,54 @@ def speed(folder: RawsArgument, device: DeviceOption = Device.auto, as_json: Jso
     _print([bench.run(folder, device.value)], as_json)
 
 
+@app.command("white-balance")
+def white_balance(
+    folder: Annotated[
+        Path | None,
+        typer.Argument(
+            exists=True,
+            file_okay=False,
+            help="Folder of real frames: NAME.png, linear camera RGB in 16 bits, and NAME_metadata.json with "
+            "illuminant_color_raw.",
+        ),
+    ] = None,
+    photos: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", exists=True, file_okay=False, help="Photographs to make scenes of."),
+    ] = None,
+    spectra: SpectraOption = None,
+    scenes: Annotated[int, typer.Option(metavar="N", min=1, help="How many scenes are made.")] = 400,
+    as_json: JsonOption = False,
+) -> None:
+    """
+    How far the found light is off, in degrees, beside methods that learn nothing.
+
+    On a FOLDER of real frames whose light was measured, or, with --photos and --spectra, on made scenes of cameras and
+    photographs that the network has not seen. There "as-shot" is a camera's setting that is 4 degrees off on average.
+    """
+    from flexispd.bench import white_balance as bench
+
+    made = (photos, spectra)
+    if (folder is None) != (None not in made) or (folder is not None and made != (None, None)):
+        raise typer.BadParameter("give a FOLDER of real frames, or both --photos and --spectra")
+    if folder is None and photos is not None and spectra is not None:
+        _print([bench.run_made(photos, spectra, scenes)], as_json)
+    elif folder is not None:
+        _print_frames(bench.run_folder(folder), as_json)
+
+
+def _print_frames(result: FolderResult, as_json: bool) -> None:
+    for path, error in result.failed:
+        print_error(error, path)
+    if as_json:
+        failed = [{"frame": path.name, **error_json(error)} for path, error in result.failed]
+        print_json(result.methods.as_json() | {"frames": list(result.frames.rows), "failed": failed})
+    elif result.frames.rows:
+        typer.echo(f"{result.frames.as_table()}\n\n{result.methods.as_table()}")
+    if result.failed:
+        raise typer.Exit(1)
+
+
 @app.command("all")
 def all_benches(
     pictures: Annotated[
@@ -117,8 +171,14 @@ def all_benches(
     cameras: CamerasOption = None,
     photos: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", exists=True, file_okay=False, help="Photographs, for night: those kept back."),
+        typer.Option(
+            metavar="DIR",
+            exists=True,
+            file_okay=False,
+            help="Photographs, for white-balance and night: those kept back.",
+        ),
     ] = None,
+    spectra: SpectraOption = None,
     sheet: SheetOption = None,
     raws: Annotated[
         Path | None, typer.Option(metavar="DIR", exists=True, file_okay=False, help="Raw files, for speed.")
@@ -141,7 +201,7 @@ def all_benches(
     """
     from flexispd.bench.suite import Material, run
 
-    material = Material(pictures, cameras, photos, sheet, raws, device.value)
+    material = Material(pictures, cameras, photos, spectra, sheet, raws, device.value)
     _print(run(material, out, [bench.value for bench in only or []]), as_json)
 
 

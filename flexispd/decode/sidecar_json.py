@@ -135,6 +135,20 @@ class Sidecar:
             for one, two in differing[:1]
         ]
 
+    def numbers(self, key: str, counts: Sequence[int]) -> list[float] | None:
+        """
+        Numbers under a key that is no field of a shot, as many as one of `counts`; None if the key is absent.
+
+        Raises:
+            CaptureError: There are others, or what stands there is no number.
+        """
+        if not self._has(key):
+            return None
+        numbers = self._numbers(key)
+        if len(numbers) not in counts:
+            self._fail(key, f"must hold {' or '.join(map(str, counts))} numbers, but holds {len(numbers)}")
+        return numbers
+
     def _has(self, key: str) -> bool:
         return self.values.get(key) is not None
 

@@ -100,10 +100,12 @@ def planckian_uv(mired: ArrayLike) -> Float64:
     return np.stack([chebyshev.chebval(position, _LOCUS_U), chebyshev.chebval(position, _LOCUS_V)], axis=-1)
 
 
-def _normal(mired: float) -> Float64:
-    """Unit vector in uv at right angles to the locus, towards green, shape (2,)."""
-    du, dv = planckian_uv(mired + 0.05) - planckian_uv(mired - 0.05)
-    return np.array([-dv, du]) / math.hypot(du, dv)
+def _normal(mired: ArrayLike) -> Float64:
+    """Unit vectors in uv at right angles to the locus, towards green, shape (..., 2), for `mired` of shape (...)."""
+    place = np.asarray(mired, np.float64)
+    along = planckian_uv(place + 0.05) - planckian_uv(place - 0.05)
+    du, dv = along[..., 0], along[..., 1]
+    return np.stack([-dv, du], axis=-1) / np.hypot(du, dv)[..., None]
 
 
 def cct_and_duv(xy: Chromaticity) -> tuple[float, float]:
@@ -235,15 +237,17 @@ def white_to_neutral(xy: Chromaticity, matrices: tuple[ColorMatrix, ...]) -> Neu
     return _seen(xy, cct_and_duv(xy)[0], checked_matrices(matrices))
 
 
-def planckian_neutrals(mired: Float64, matrices: tuple[ColorMatrix, ...]) -> Float64:
+def planckian_neutrals(mired: Float64, matrices: tuple[ColorMatrix, ...], duv: float = 0.0) -> Float64:
     """
-    Neutrals of black bodies, shape (n, 3), for `mired` of shape (n,) within 40..1000.
+    Neutrals of black bodies, or of lights `duv` beside them, shape (n, 3), for `mired` of shape (n,) within 40..1000.
 
     Raises:
         CaptureError: No matrix is usable.
     """
     usable = checked_matrices(matrices)
-    return np.array([_seen(white_xy(1e6 / m, 0.0), 1e6 / m, usable) for m in mired])
+    lights = planckian_uv(mired) + duv * _normal(mired)
+    whites = [uv_to_xy((float(u), float(v))) for u, v in lights]
+    return np.array([_seen(xy, 1e6 / m, usable) for xy, m in zip(whites, mired, strict=True)])
 
 
 def _seen(xy: Chromaticity, cct_k: float, matrices: tuple[ColorMatrix, ...]) -> Neutral:

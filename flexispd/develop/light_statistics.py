@@ -31,11 +31,20 @@ DARK_MIN = 4e-4
 LOCUS_MIRED = np.linspace(50.0, 620.0, 39)
 """Where the Planckian locus is drawn, every 15 mired."""
 
+BESIDE_DUV = 0.012
+"""How far from the Planckian locus lamps lie, in duv: fluorescent lamps and LEDs within 0.006, mercury 0.02."""
+
 CORRIDOR = 0.35
 """Grey pixels lie at most this far from the locus, in log chroma; further away lie coloured surfaces."""
 
 GRAY_SHARE = 0.01
 """Share of the usable pixels that is taken for grey."""
+
+BLOCK_PX = 8
+"""Edge of the blocks whose brightest red, green and blue are looked at."""
+
+HALO_PX = 6
+"""Around clipped lights this far, what is seen is their bloom, or what stands right beside them."""
 
 PIXELS_MIN = 30
 """With fewer usable pixels than this a frame tells nothing."""
@@ -49,6 +58,7 @@ class Camera:
     Attributes:
         daylight: log R/G and log B/G of its D65 neutral, shape (2,).
         locus: Log chroma of black bodies at `LOCUS_MIRED`, shape (39, 2).
+        beside: From there to lights that are `BESIDE_DUV` greener, shape (39, 2).
         off_locus: Distance of each bin of the histogram from the locus, shape (64, 64), float32.
         matrices: Its colour matrices, checked.
         slack: 1 if the matrices are the camera's own; more for matrices of another camera, by whose locus grey pixels
@@ -57,6 +67,7 @@ class Camera:
 
     daylight: Float64
     locus: Float64
+    beside: Float64
     off_locus: Tensor
     matrices: tuple[ColorMatrix, ...]
     slack: float = 1.0
@@ -71,9 +82,11 @@ class Camera:
         """
         usable = color.checked_matrices(matrices)
         daylight = _log_chroma(color.white_to_neutral(color.D65_XY, usable))
-        neutrals = color.planckian_neutrals(LOCUS_MIRED, usable)
-        locus = np.log(neutrals[:, [0, 2]]) - daylight
-        return cls(daylight, locus, _off_locus(locus), usable, slack)
+        black_bodies, greener = (
+            np.log(color.planckian_neutrals(LOCUS_MIRED, usable, duv)[:, [0, 2]]) for duv in (0.0, BESIDE_DUV)
+        )
+        locus = black_bodies - daylight
+        return cls(daylight, locus, greener - black_bodies, _off_locus(locus), usable, slack)
 
     def chroma(self, neutral: tuple[float, float, float]) -> Float64:
         """Log chroma of a neutral, shape (2,)."""
@@ -93,12 +106,13 @@ def _log_chroma(neutral: tuple[float, float, float]) -> Float64:
 def _off_locus(locus: Float64) -> Tensor:
     """Distance of each bin's middle from the locus, a polyline (n, 2), in log chroma, shape (64, 64)."""
     middles = BIN_WIDTH * (np.arange(BINS) + 0.5)
-    grid = np.stack(np.meshgrid(RED_RANGE[0] + middles, BLUE_RANGE[0] + middles, indexing="ij"), axis=-1)
-    start, along = locus[:-1], np.diff(locus, axis=0)  # (n - 1, 2)
-    offset = grid[:, :, None] - start
-    share = (offset * along).sum(-1) / np.maximum((along**2).sum(-1), 1e-12)
-    gap = offset - np.clip(share, 0, 1)[..., None] * along
-    return torch.from_numpy(np.sqrt((gap**2).sum(-1).min(-1))).float()
+    red = (RED_RANGE[0] + middles)[:, None, None] - locus[:-1, 0]  # (64, 1, n - 1)
+    blue = (BLUE_RANGE[0] + middles)[None, :, None] - locus[:-1, 1]
+    along_red, along_blue = np.diff(locus, axis=0).T
+    share = (red * along_red + blue * along_blue) / np.maximum(along_red**2 + along_blue**2, 1e-12)
+    np.clip(share, 0, 1, out=share)
+    gap = (red - share * along_red) ** 2 + (blue - share * along_blue) ** 2  # (64, 64, n - 1)
+    return torch.from_numpy(np.sqrt(gap.min(-1))).float()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -109,10 +123,12 @@ class Thumbnail:
     Attributes:
         rgb: Linear camera RGB, shape (3, h, w), on the CPU.
         weight: 1 where the colour can be trusted, 0 where it is clipped or dark, shape (h, w).
+        valid: Where it is not clipped, shape (h, w), bool.
     """
 
     rgb: Tensor
     weight: Tensor
+    valid: Tensor
 
     @property
     def usable(self) -> bool:
@@ -124,8 +140,7 @@ def thumbnail(planes: Tensor) -> Thumbnail:
     """Area averages of packed planes (4, h, w) without clipped sites and their neighbours, which bloom reaches."""
     step = max(1, math.ceil(max(planes.shape[1:]) / THUMBNAIL_PX))
     # A comparison is false for what is not a number, so such sites are left out as well.
-    clipped = (~(planes.amax(0) < CLIPPED)).float()[None]
-    valid = functional.max_pool2d(clipped, 3, stride=1, padding=1) == 0  # (1, h, w)
+    valid = ~_grown(~(planes.amax(0) < CLIPPED))[None]  # (1, h, w)
     share = functional.avg_pool2d(valid.float(), step, ceil_mode=True)
     averages = [
         functional.avg_pool2d(torch.where(valid, plane[None], 0.0).float(), step, ceil_mode=True) for plane in planes
@@ -135,14 +150,25 @@ def thumbnail(planes: Tensor) -> Thumbnail:
     return weighed(rgb, share[0].cpu() >= 0.5)
 
 
+def _grown(mask: Tensor) -> Tensor:
+    """A mask (h, w) and the eight neighbours of everything in it; on bytes, which pooling would make floats of."""
+    along = mask.clone()
+    along[1:] |= mask[:-1]
+    along[:-1] |= mask[1:]
+    both = along.clone()
+    both[:, 1:] |= along[:, :-1]
+    both[:, :-1] |= along[:, 1:]
+    return both
+
+
 def weighed(rgb: Tensor, valid: Tensor) -> Thumbnail:
     """A thumbnail whose dark pixels are left out softly; dark is relative to the frame's brightest pixels."""
     level = rgb.mean(0)
     lit = level[valid & (level > DARK_MIN)]
     if lit.numel() == 0:
-        return Thumbnail(rgb, torch.zeros_like(level))
+        return Thumbnail(rgb, torch.zeros_like(level), valid)
     dark = max(DARK_MIN, 0.02 * float(torch.quantile(lit, 0.99)))
-    return Thumbnail(rgb, ((level - dark) / dark).clamp(0, 1) * valid)
+    return Thumbnail(rgb, ((level - dark) / dark).clamp(0, 1) * valid, valid)
 
 
 def _chroma(rgb: Tensor, camera: Camera) -> Tensor:
@@ -155,21 +181,41 @@ def _chroma(rgb: Tensor, camera: Camera) -> Tensor:
 
 def histograms(small: Thumbnail, camera: Camera) -> Tensor:
     """
-    The network's view of a frame, shape (4, 64, 64): pixels, edges, grey pixels, and the camera's locus.
+    The network's view of a frame, shape (6, 64, 64).
 
-    Pixels and edges as in Afifi et al., "Cross-camera convolutional color constancy", ICCV 2021; the locus as in Kim et
-    al., "CCMNet", ICCV 2025.
+    Pixels and edges as in Afifi et al., "Cross-camera convolutional color constancy", ICCV 2021; grey pixels; the
+    brightest red, green and blue of each block, which are the light's where anything white or shiny is (Land's
+    retinex, locally); what surrounds clipped lights; and the camera's locus as in Kim et al., "CCMNet", ICCV 2025,
+    which is left out where nobody knows it.
     """
     bins = _bins(_chroma(small.rgb, camera))
-    edges = _differences(small.rgb)
+    brightness = small.weight * small.rgb.mean(0).clamp_min(0).sqrt()
+    edges, peaks = _differences(small.rgb), _peaks(small)
+    locus = torch.exp(-((camera.off_locus / 0.1) ** 2) / 2)
     return torch.stack(
         [
-            _histogram(bins, small.weight * small.rgb.mean(0).clamp_min(0).sqrt()),
+            _histogram(bins, brightness),
             _histogram(_bins(_chroma(edges, camera)), small.weight * edges.mean(0).sqrt()),
             _histogram(bins, grayness(small, camera)),
-            torch.exp(-((camera.off_locus / 0.1) ** 2) / 2),
+            _histogram(_bins(_chroma(peaks, camera)), peaks.mean(0).sqrt()),
+            _histogram(bins, brightness * _halo(small)),
+            locus if camera.slack == 1.0 else torch.zeros_like(locus),
         ]
     )
+
+
+def _peaks(small: Thumbnail) -> Tensor:
+    """The brightest trusted red, green and blue of each block, (3, h / 8, w / 8), 0 where nothing can be trusted."""
+    smooth = functional.avg_pool2d(small.rgb[None], 3, stride=1, padding=1, count_include_pad=False)[0]
+    trusted = torch.where(small.weight > 0.5, smooth, 0.0).clamp_min(0)
+    return functional.max_pool2d(trusted[None], BLOCK_PX, ceil_mode=True)[0]
+
+
+def _halo(small: Thumbnail) -> Tensor:
+    """1 near clipped lights, shape (h, w)."""
+    clipped, length = (~small.valid).float()[None], 2 * HALO_PX + 1
+    along = functional.max_pool2d(clipped, (length, 1), stride=1, padding=(HALO_PX, 0))
+    return functional.max_pool2d(along, (1, length), stride=1, padding=(0, HALO_PX))[0]
 
 
 def _differences(rgb: Tensor) -> Tensor:

@@ -1,9 +1,12 @@
 """
 Stage 2: the colour of the light.
 
-Three witnesses are heard: the network, the grey pixels of the frame, and the camera's own setting. Each names a log
+There are three witnesses: the network, the grey pixels of the frame, and the camera's own setting. Each names a log
 chroma and how far it may be off; a fourth, the fact that lamps lie near the Planckian locus, only pulls gently. The
 likeliest answer under all of them is taken; a witness who contradicts the others is hardly heard.
+
+The network has seen the grey pixels. Heard a second time beside it they only repeat its errors, and on scenes that it
+had never seen made the answer worse, however little they counted; so they decide where there is no network.
 
 `estimate` looks at the pixels once; `white_balance` then answers for each profile. How much of a lamp's warmth the
 picture keeps is a matter of `color.camera_to_rec2020`, not of the neutral.
@@ -27,18 +30,18 @@ from flexispd.types import Float64, Illuminant, ShotInfo
 AS_SHOT_DEVIATION = 0.18
 """How far a camera's setting may be off, in log chroma: 4 degrees, and more where a camera was left on daylight."""
 
-NETWORK_DEVIATION = 0.06
-"""Added to what the network says itself: it has learnt from made scenes, and a real one is a little different."""
+NETWORK_DEVIATION = 0.04
+"""Added to what the network says itself. On made scenes of cameras kept back that is what it is off by; real ones are a
+little different."""
 
-LOCUS_DEVIATION = 0.012
-"""How far from the Planckian locus lamps lie, in duv: fluorescent lamps and LEDs within 0.006, mercury 0.02."""
+STRANGER_DEVIATION = 0.08
+"""The same for a camera that goes under the default colour matrix: there the network is too sure of itself."""
 
 FREEDOM = 2.0
 """Degrees of freedom of a witness's error: with so few, large errors are expected now and then."""
 
-STRANGER_SLACK, STRANGER_DEVIATION = 3.0, 0.4
-"""What is allowed to a camera that goes under the default colour matrix, and how far the network may then be off: it
-looks for the light relative to the camera's daylight, which nobody knows."""
+STRANGER_SLACK = 5.0
+"""What is allowed to a camera that goes under the default colour matrix: its locus may lie anywhere near it."""
 
 NIGHT_K = 4500.0
 """Assumed where nothing is known: midway between lamps and the sky."""
@@ -98,9 +101,18 @@ def estimate(planes: Tensor, shot: ShotInfo, network: nn.Module | None) -> Light
     Raises:
         CaptureError: The camera's colour matrix cannot be used.
     """
+    return judge(thumbnail(planes), camera_of(shot), shot, network)
+
+
+def camera_of(shot: ShotInfo) -> Camera:
+    """
+    The camera as its colour matrices describe it, or as one of which nothing is known.
+
+    Raises:
+        CaptureError: The camera's colour matrix cannot be used.
+    """
     stranger = shot.sources.get("color_matrices") == "default"
-    camera = Camera.of(shot.color_matrices, STRANGER_SLACK if stranger else 1.0)
-    return judge(thumbnail(planes), camera, shot, network)
+    return Camera.of(shot.color_matrices, STRANGER_SLACK if stranger else 1.0)
 
 
 def judge(small: Thumbnail, camera: Camera, shot: ShotInfo, network: nn.Module | None) -> LightEstimates:
@@ -116,7 +128,8 @@ def judge(small: Thumbnail, camera: Camera, shot: ShotInfo, network: nn.Module |
     neutral = _as_shot(shot)
     if neutral is not None:
         witnesses["as-shot"] = Witness(camera.chroma(neutral), np.eye(2) * AS_SHOT_DEVIATION**2)
-    mixed = mix(list(witnesses.values()), camera) if seen_in_frame else None
+    heard = [w for name, w in witnesses.items() if name != "gray-pixel" or "network" not in witnesses]
+    mixed = mix(heard, camera) if seen_in_frame else None
     return LightEstimates(camera, mixed, witnesses)
 
 
@@ -198,9 +211,7 @@ def _near_locus(chroma: Float64, camera: Camera) -> Witness:
     """What any light is expected to be: near the locus at right angles, and hardly anything along it."""
     nearest = int(np.argmin(((camera.locus - chroma) ** 2).sum(1)))
     index = min(max(nearest, 1), len(LOCUS_MIRED) - 2)
-    cct_k = 1e6 / LOCUS_MIRED[index]
-    beside = color.white_to_neutral(color.white_xy(cct_k, LOCUS_DEVIATION * camera.slack), camera.matrices)
-    across = camera.chroma(beside) - camera.locus[index]
+    across = camera.slack * camera.beside[index]
     per_mired = (camera.locus[index + 1] - camera.locus[index - 1]) / (LOCUS_MIRED[index + 1] - LOCUS_MIRED[index - 1])
     along = 200 * per_mired
     covariance = np.outer(across, across) + np.outer(along, along) + 1e-6 * np.eye(2)
@@ -224,8 +235,10 @@ def white_balance(estimates: LightEstimates, params: WhiteBalanceParams, shot: S
     elif params.source == "as-shot" and as_shot is not None and setting is not None:
         neutral, confidence, source = setting, as_shot.confidence, "as-shot"
     elif estimates.mixed is not None:
-        likely, _, _ = color.neutral_to_white(camera.neutral(estimates.mixed.chroma), camera.matrices)
-        neutral, confidence = color.white_to_neutral(likely, camera.matrices), estimates.mixed.confidence
+        neutral, confidence = camera.neutral(estimates.mixed.chroma), estimates.mixed.confidence
+        if camera.slack == 1.0:  # under another camera's matrix a true light may look like one that cannot be
+            likely, _, _ = color.neutral_to_white(neutral, camera.matrices)
+            neutral = color.white_to_neutral(likely, camera.matrices)
     elif setting is not None:
         neutral = setting
     else:

@@ -67,7 +67,7 @@ def _demosaic(photos: Photos, kept: Photos, sources: Sources, recipe: Recipe, de
 
 
 def _white_balance(photos: Photos, kept: Photos, sources: Sources, recipe: Recipe, _: torch.device) -> Task:
-    return white_balance.task(photos, kept, sources.needed_spectra, recipe.schedule.seed)
+    return white_balance.task(photos, kept, sources.needed_spectra, recipe)
 
 
 def _look(photos: Photos, kept: Photos, _: Sources, recipe: Recipe, __: torch.device) -> Task:

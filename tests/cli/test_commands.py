@@ -300,7 +300,7 @@ def test_a_benchmark_prints_a_table_or_json(tmp_path: Path, capsys: pytest.Captu
 
     assert run(["bench", "demosaic", str(tmp_path), "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
-    assert set(result) == {"bench", "machine", "rows"}
+    assert set(result) == {"bench", "machine", "rows", "notes"}
     assert {"S", "LibRaw AHD"} <= {row["method"] for row in result["rows"]}
     assert all("cpsnr_db" in row for row in result["rows"])
     assert run(["bench", "demosaic", str(tmp_path)]) == 0

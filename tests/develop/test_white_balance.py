@@ -9,10 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from flexispd.decode.metadata import merge
 from flexispd.develop import color
 from flexispd.develop.light_statistics import Camera, gray_pixels, histograms, thumbnail
 from flexispd.develop.networks.illuminant_net import BIN_WIDTH, IlluminantNet
-from flexispd.develop.white_balance import Witness, cautions, estimate, exposure_ev, mix, white_balance
+from flexispd.develop.white_balance import Witness, camera_of, cautions, estimate, exposure_ev, mix, white_balance
 from flexispd.profile import WhiteBalanceParams
 from flexispd.types import ColorMatrix, ShotInfo
 
@@ -147,6 +148,38 @@ def test_two_witnesses_outvote_a_third() -> None:
     assert 2400 < cct_k < 3200
 
 
+class Certain(torch.nn.Module):
+    """A network that always gives the same answer."""
+
+    def __init__(self, chroma: tuple[float, float]) -> None:
+        super().__init__()
+        self.chroma = torch.nn.Parameter(torch.tensor([chroma]))
+
+    def forward(self, *_: Tensor) -> tuple[Tensor, Tensor]:
+        return self.chroma.detach(), 1e-3 * torch.eye(2)[None]
+
+
+def test_grey_pixels_decide_only_where_there_is_no_network() -> None:
+    """The network has seen them; the receipt names them all the same."""
+    planes = scene(neutral_of(2700))
+    said = Camera.of(MATRICES).chroma(neutral_of(4000))
+    found = estimate(planes, SHOT, Certain((float(said[0]), float(said[1]))))
+
+    assert set(found.witnesses) == {"network", "gray-pixel"}
+    assert found.mixed is not None
+    assert angle_deg(found.camera.neutral(found.mixed.chroma), neutral_of(4000)) < 0.5
+    assert angle_deg(white_balance(found, AUTO, SHOT).neutral, neutral_of(4000)) < 0.5
+
+
+def test_the_light_of_an_unknown_camera_is_taken_as_it_was_found() -> None:
+    """Under the default matrix a true light may look like none; it is not moved to one that would look right."""
+    shot = merge([])
+    found = estimate(scene((0.36, 1.0, 0.75)), shot, Certain((-0.4, -0.05)))
+    assert found.mixed is not None
+
+    assert white_balance(found, AUTO, shot).neutral == pytest.approx(found.camera.neutral(found.mixed.chroma))
+
+
 @settings(deadline=None, max_examples=40)
 @given(st.lists(st.tuples(st.floats(-4, 4), st.floats(-6, 3), st.floats(0.02, 3)), min_size=1, max_size=3))
 def test_no_witness_can_break_the_answer(answers: list[tuple[float, float, float]]) -> None:
@@ -171,11 +204,32 @@ def test_histograms_do_not_know_the_camera() -> None:
     assert float(first[0].square().sum()) == pytest.approx(1, abs=1e-4)
 
 
+def test_an_unknown_camera_has_no_locus() -> None:
+    """Under the default colour matrix nobody knows where the camera's lights lie, and the network is told so."""
+    small = thumbnail(scene(neutral_of(4000)))
+    known, unknown = histograms(small, Camera.of(MATRICES)), histograms(small, camera_of(merge([])))
+
+    assert float(known[5].max()) > 0.9
+    assert not unknown[5].any()
+
+
+def test_what_surrounds_a_lamp_is_seen_apart() -> None:
+    """Beside a clipped lamp the frame is orange, elsewhere blue: one histogram holds the orange alone."""
+    planes = torch.full((4, 128, 128), 0.2) * torch.tensor([0.4, 1, 1, 1.0])[:, None, None]
+    planes[:, 48:80, 48:80] *= torch.tensor([5.0, 1, 1, 0.4])[:, None, None]
+    planes[:, 60:68, 60:68] = 1.0
+    found = histograms(thumbnail(planes), Camera.of(MATRICES))
+    # Rows are red: where most of the weight lies, pixels are blue and surroundings of lamps are redder.
+    pixels, halo = (int((plane**2).sum(1).argmax()) for plane in (found[0], found[4]))
+
+    assert halo > pixels + 8
+
+
 def test_network_is_small_and_unsure_of_itself() -> None:
     """Below 0.3 million parameters; its covariance is positive even for a histogram of one bin."""
     network = IlluminantNet().eval()
     with torch.inference_mode():
-        mean, covariance = network(torch.zeros(2, 4, 64, 64), torch.zeros(2, 2))
+        mean, covariance = network(torch.zeros(2, 6, 64, 64), torch.zeros(2, 2))
 
     assert sum(p.numel() for p in network.parameters()) < 300_000
     assert mean.shape == (2, 2)

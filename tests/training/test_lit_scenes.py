@@ -8,9 +8,11 @@ import pytest
 import torch
 
 from flexispd.develop import color
+from flexispd.develop.networks.architectures import build
 from flexispd.errors import SetupError
+from flexispd.training.lit_scenes import LitScene
 from flexispd.training.spectra import Spectra, SpectralCamera, load
-from flexispd.training.white_balance import make_examples, make_scene, network, surprise
+from flexispd.training.white_balance import Pool, make_scene, surprise
 
 NM = np.arange(380.0, 781.0, 5.0)
 
@@ -69,19 +71,44 @@ def test_same_seed_makes_the_same_scene(spectra: Spectra, photos: list[np.ndarra
 def test_network_learns_from_examples(spectra: Spectra, photos: list[np.ndarray]) -> None:
     """A few steps on a few examples make the truth less surprising."""
     torch.manual_seed(3)
-    shown = make_examples(photos, spectra.sensitivity, spectra, 8, seed=4)
-    module = network()
+    shown = Pool(lambda number: make_scene(photos, spectra.sensitivity, spectra, (4, number)), 8).first(8)
+    module = build("illuminant-net")
     optimizer = torch.optim.Adam(module.parameters(), lr=2e-3)
     losses = []
     for _ in range(12):
         optimizer.zero_grad()
-        mean, covariance = module(shown.histograms.float(), shown.scene)
+        mean, covariance = module(*shown.shown(torch.arange(len(shown.chroma))))
         loss = surprise(mean, covariance, shown.chroma)
         torch.autograd.backward(loss)
         optimizer.step()
         losses.append(loss.item())
 
     assert losses[-1] < losses[0] - 0.1
+
+
+def test_scenes_are_made_when_they_are_needed_and_every_third_is_a_strangers_too(
+    spectra: Spectra, photos: list[np.ndarray]
+) -> None:
+    """A pool makes each scene once, stops at its end, and withholds the colour matrix of one camera in three."""
+    made = []
+
+    def make(number: int) -> LitScene:
+        made.append(number)
+        return make_scene(photos, spectra.sensitivity, spectra, (4, number))
+
+    pool = Pool(make, 5)
+    few, all_of_them = pool.first(2), pool.first(9)
+
+    assert made == [0, 1, 2, 3, 4]
+    assert len(few.chroma) == 3
+    assert all_of_them.stranger.tolist() == [False, True, False, False, False, True, False]
+    assert torch.equal(few.histograms, all_of_them.histograms[:3])
+    # The light is the same; what differs is the daylight that it is measured from.
+    for known, withheld in ((0, 1), (4, 5)):
+        lights = [all_of_them.neutral_rb[i] * torch.exp(all_of_them.chroma[i]) for i in (known, withheld)]
+        assert torch.allclose(lights[0], lights[1], rtol=1e-4)
+        assert all_of_them.histograms[known, 5].any()
+        assert not all_of_them.histograms[withheld, 5].any()
 
 
 def test_missing_colour_science_is_said_with_its_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
