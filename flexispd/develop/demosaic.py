@@ -65,6 +65,9 @@ def recover_highlights(planes: Tensor, gains: Tensor) -> Tensor:
         ]
     )
     raised = torch.lerp(balanced, torch.maximum(balanced, others), clipped)
+    # The others may have risen too: below both of them a clipped green would still be magenta.
+    greens, lesser = raised[1:3], torch.minimum(raised[0], raised[3])
+    raised[1:3] = torch.lerp(greens, torch.maximum(greens, lesser), clipped[1:3])
     return torch.lerp(raised, raised.amax(dim=0, keepdim=True).expand_as(raised), clipped.amin(dim=0))
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from flexispd.develop.demosaic import CLIP_BEGINS, decode, encode, recover_highlights
@@ -33,13 +33,14 @@ def test_a_lamp_that_clips_everywhere_is_neutral():
 
 @settings(max_examples=200, deadline=None)
 @given(st.floats(0.5, 1.0), st.floats(0.5, 1.0))
+@example(0.9825, 0.9425)  # both in the midst of clipping, so that blue rises too
 def test_clipped_green_is_never_below_both_others(red, blue):
     """
     The sensor's green fills first; left at its clip level beside brighter red and blue it would be magenta.
     """
     red_out, green_r, green_b, blue_out = recover_highlights(cell(red, 1.0, blue), GAINS).flatten().tolist()
 
-    assert min(green_r, green_b) >= 0.97 * min(red_out, blue_out)
+    assert min(green_r, green_b) >= 0.999 * min(red_out, blue_out)
 
 
 def test_a_warm_lamp_stays_warm():
