@@ -50,7 +50,10 @@ def run(material: Material, out: Path | None = None, only: Collection[str] = ())
     """
     benches = {name: work for name, work in _benches(material).items() if not only or name in only}
     if missing := sorted(set(only) - benches.keys()):
-        raise SetupError(f"There is nothing to measure {missing[0]} with.", remedy="Give its folder too.")
+        raise SetupError(
+            f"There is nothing to measure {missing[0]} with.",
+            remedy="Give what it measures with; `flexispd bench all --help` says which option that is.",
+        )
     if not benches:
         raise SetupError("There is nothing to measure with.", remedy="Give --pictures, --photos or --raws.")
     if out:

@@ -168,7 +168,6 @@ def test_profiles_and_libraw_have_their_figures(photographs, tmp_path):
         assert row["psnr_matched_db"] >= row["psnr_db"] > 5
         assert 0 < row["ssim"] <= 1
         assert row["ciede2000"] > 0
-        assert row["s"] >= 0  # a fast machine needs less than is shown
     assert result.notes[0] == "ISO 1600, 3 photographs (2 day, 1 night)."
     assert result.notes[1].startswith("PSNR: natural ")
     assert opened((tmp_path / "sheets/all.png").read_bytes()).shape[1] > 5 * CELL_PX
