@@ -111,7 +111,9 @@ class ArrivalParams:
     incomplete_s: float = field(
         600.0, Number(1, 86400, "s"), "After so long a warning says that a capture is still incomplete."
     )
-    scan_s: float = field(30.0, Number(0.2, 3600, "s"), "Time between two complete listings of an inbox.")
+    scan_s: float = field(
+        30.0, Number(0.2, 3600, "s"), "Time between two complete listings of an inbox; longer where they take long."
+    )
     watch: Literal["auto", "events", "scan"] = field(
         "auto",
         Choice(("auto", "events", "scan")),

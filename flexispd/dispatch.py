@@ -219,29 +219,36 @@ class Dispatcher:
             worker.drop(message.job)
 
     def _answer(self, worker: Worker, message: Hashed | Named | Taken, now_s: float, at_s: float) -> None:
-        """Whether a job is to carry on, and under which name."""
-        record = work.get(self._ledger, message.job)
+        """Whether a job is to carry on, and under which name. One transaction, and nothing is said before its end."""
+        twin, target = None, None
+        with self._ledger.writing(durable=False):
+            record = work.get(self._ledger, message.job)
+            if record is not None and record.state is State.RUNNING:
+                if isinstance(message, Hashed):
+                    sums = message.raw_sha256, message.content_sha256
+                    twin = work.recognise(self._ledger, record.id, *sums, at_s)
+                target = self._target(record, message) if twin is None else None
         if record is None or record.state is not State.RUNNING:
             worker.drop(message.job)
-            return
-        target = record.target
-        if isinstance(message, Hashed):
-            twin = work.recognise(self._ledger, record.id, message.raw_sha256, message.content_sha256, at_s)
-            if twin is not None:
-                log.info("capture.duplicate", capture=displayable(record.capture.raw), same_as=displayable(twin.path))
-                self.latest.twin(record.id, work.get(self._ledger, twin.id))
-                worker.drop(record.id)
-                return
-            if target is None and not needs_shot(self.config.output.name):
-                target = work.name(self._ledger, record.id, self._names(record, None, None))
+        elif twin is not None:
+            log.info("capture.duplicate", capture=displayable(record.capture.raw), same_as=displayable(twin.path))
+            self.latest.twin(record.id, work.get(self._ledger, twin.id))
+            worker.drop(record.id)
         else:
-            taken_at, camera = record.taken_at, record.camera
-            if isinstance(message, Named):
-                taken_at, camera = message.taken_at, message.camera
-                work.describe(self._ledger, record.id, taken_at, camera)
-            names = self._names(record, taken_at, camera)
-            target = work.name(self._ledger, record.id, names, another=isinstance(message, Taken))
-        worker.go(record.id, self._absolute(target), self._outbox.anchor, now_s)
+            worker.go(record.id, self._absolute(target), self._outbox.anchor, now_s)
+
+    def _target(self, record: Record, message: Hashed | Named | Taken) -> PurePath | None:
+        """What the outputs are called; None while that cannot be known."""
+        taken_at, camera = record.taken_at, record.camera
+        if isinstance(message, Hashed):
+            if record.target is not None or needs_shot(self.config.output.name):
+                return record.target
+            taken_at = camera = None
+        elif isinstance(message, Named):
+            taken_at, camera = message.taken_at, message.camera
+            work.describe(self._ledger, record.id, taken_at, camera)
+        names = self._names(record, taken_at, camera)
+        return work.name(self._ledger, record.id, names, another=isinstance(message, Taken))
 
     def _names(self, record: Record, taken_at: str | None, camera: str | None) -> Iterator[PurePath]:
         return candidates(

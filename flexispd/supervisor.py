@@ -183,6 +183,7 @@ class Supervisor:
         self._requests_due_s = now_s + REQUESTS_S
         self._lock.check()
         self._ledger.check_file()
+        self._ledger.sync()  # rarely, so that no picture waits for the disk a second time
         version = self._ledger.data_version()
         if version == self._ledger_version:
             return
@@ -218,8 +219,7 @@ class Supervisor:
         log.info("volumes.accepted")
 
     def _mount(self, folder: Path) -> Path | None:
-        point = self._mounts.get(str(folder))
-        return None if point is None else Path(point)
+        return Path(point) if (point := self._mounts.get(str(folder))) is not None else None
 
     def _remember_mounts(self) -> None:
         """Where volumes are, so that after a restart an empty mount point is not taken for an empty folder."""
@@ -355,9 +355,7 @@ class Supervisor:
             return False  # the next turn says so
         if counts[State.RUNNING]:
             return False
-        if counts[State.QUEUED]:
-            return self._paused or self._problem() is not None
-        return True
+        return not counts[State.QUEUED] or self._paused or self._problem() is not None
 
     def _end(self) -> int:
         """Finish what is in flight, unless somebody is in a hurry, and put back the rest."""
@@ -380,6 +378,7 @@ class Supervisor:
             inbox.close()
         with suppress(LedgerError):  # then the next start puts them back
             self._dispatch.stop(time.monotonic(), time.time())
+            self._ledger.sync()
         self._outbox.settle(5.0)
         self._outbox.close()
         self._tell_status(time.time(), "stopped")

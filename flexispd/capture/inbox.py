@@ -323,7 +323,7 @@ class Inbox:
         fields |= {"gone": survey.gone, "duration_ms": round(1000 * cost_s, 1)}
         notes.append(Note("reconcile", "info" if found or cause != "timer" else "debug", fields))
         if self._watch.armed:
-            pause_s = max(self._scan_s, 100 * cost_s)
+            pause_s = max(self._scan_s, 200 * cost_s)
         else:
             pause_s = max(min(SHORT_SCAN_S, self._scan_s), 50 * cost_s)
         self._scan_due_s = self._now_s + min(pause_s, max(SCAN_S_MAX, self._scan_s))

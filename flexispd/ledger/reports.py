@@ -106,7 +106,9 @@ class Pace:
 
 def counts(ledger: Ledger) -> dict[State, int]:
     """Rows of each state, those without any included."""
-    found = {row["state"]: row["n"] for row in ledger.rows("select state, count(*) as n from capture group by state")}
+    found = {
+        row["state"]: row["n"] for row in ledger.kept_rows("select state, count(*) as n from capture group by state")
+    }
     return {state: found.get(state, 0) for state in State}
 
 

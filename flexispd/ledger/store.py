@@ -16,6 +16,9 @@ from flexispd.presence import gone
 
 NAME = "ledger.sqlite"
 SCHEMA = 1
+SYNCED = "synced"
+"""Setting: when everything was durable last, in seconds since the epoch."""
+
 BUSY_S = 5.0
 """How long one process waits for another's transaction; they last milliseconds."""
 
@@ -93,6 +96,8 @@ class Ledger:
         self.spent_s = 0.0
         self._db = connection
         self._file: os.stat_result | None = None
+        self._loose = False  # something was written that is not durable yet
+        self._kept: dict[str, tuple[tuple[int, int], list[sqlite3.Row]]] = {}
 
     @classmethod
     def create(cls, folder: Path) -> Ledger:
@@ -154,7 +159,7 @@ class Ledger:
         One transaction, all or nothing. Inside another it is a part of that one.
 
         At its end it outlives the process, and if it is `durable` a power cut as well; one that is not becomes durable
-        with the next that is. What a worker can find out again need not wait for the disk.
+        with the next that is, or with `sync`. What a worker can find out again need not wait for the disk.
 
         LedgerError when SQLite cannot: disk full, locked for long, damaged.
         """
@@ -168,6 +173,7 @@ class Ledger:
             try:
                 yield self._db
                 self._db.execute("commit")
+                self._loose = not durable
             except BaseException:
                 if self._db.in_transaction:
                     self._db.execute("rollback")
@@ -175,10 +181,22 @@ class Ledger:
             finally:
                 self.spent_s += time.perf_counter() - started
 
+    def sync(self) -> None:
+        """Make durable what is not. LedgerError as `writing`."""
+        if self._loose:
+            self.set_setting(SYNCED, time.time())  # a transaction that changed nothing would not reach the disk
+
     def rows(self, query: str, *values: object) -> list[sqlite3.Row]:
         """Everything that a query finds. LedgerError as `writing`."""
         with _translated(self.path):
             return list(self._db.execute(query, values).fetchall())
+
+    def kept_rows(self, query: str) -> list[sqlite3.Row]:
+        """As `rows`, for what is asked again and again: SQLite looks anew only when somebody has written meanwhile."""
+        now = self.data_version(), self._db.total_changes
+        if query not in self._kept or self._kept[query][0] != now:
+            self._kept[query] = now, self.rows(query)
+        return self._kept[query][1]
 
     def setting(self, key: str, default: Any = None) -> Any:
         """What was stored under a key, or `default`."""

@@ -175,10 +175,14 @@ def describe(ledger: Ledger, id_: int, taken_at: str | None, camera: str | None)
 
 
 def finish(ledger: Ledger, finished: Finished, outbox: Path, at_s: float) -> None:
-    """The outputs are whole and durable, and are now the row's."""
+    """
+    The outputs are whole and durable, and are now the row's.
+
+    The row itself is durable with the next `sync`: after a power cut before that, a worker finds the receipt.
+    """
     receipt = finished.receipt.relative_to(outbox)
     outputs = [(output.path.name, output.sha256, output.size_bytes) for output in finished.outputs]
-    with ledger.writing() as db:
+    with ledger.writing(durable=False) as db:
         db.execute(
             "update capture set receipt = ?, outputs = ?, device = ?, render_ms = ?, taken_at = ?, camera = ?,"
             " suspect = 0, failures = 0, doubt_since_s = null where id = ?",

@@ -173,6 +173,25 @@ def test_listing_takes_a_bounded_share_of_the_time(root: Path) -> None:
     assert events.taken().reasons == ["startup", *["timer"] * 10]
 
 
+def test_a_long_listing_comes_less_often(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    At most a two hundredth of the time is spent on them, however many files there are.
+    """
+    bench = Bench(root, watch="events")
+    scan = bench.inbox._lookout.scan
+
+    def slow(anew: bool) -> Survey:
+        survey = scan(anew)
+        survey.ended_s = survey.began_s + 0.5
+        return survey
+
+    monkeypatch.setattr(bench.inbox._lookout, "scan", slow)
+    bench.run(301)
+    bench.inbox.close()
+
+    assert bench.taken().reasons == ["startup", "timer", "timer", "timer"]
+
+
 def test_events_only_hurry(root: Path) -> None:
     """
     A hint leads to a look long before the next listing, and a doubt to a listing at once.

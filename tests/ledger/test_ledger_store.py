@@ -10,7 +10,7 @@ from ledger_making import arrival, new_ledger, record_one
 
 from flexispd.errors import ConfigError, SetupError
 from flexispd.ledger import Ledger, LedgerError, reports
-from flexispd.ledger.store import NAME
+from flexispd.ledger.store import NAME, SYNCED
 
 FILLING = """
 import sys
@@ -54,6 +54,41 @@ def test_a_ledger_is_made_once_and_found_again(tmp_path: Path) -> None:
         again = reach(tmp_path / "state")
         assert [record.id for record in reports.listed(again)] == [1]
         again.close()
+
+
+def test_what_need_not_wait_for_the_disk_is_made_durable_later_and_only_once(tmp_path: Path) -> None:
+    """
+    A transaction that changed nothing would not be written to the disk, so each time something is noted.
+    """
+    ledger = new_ledger(tmp_path / "state")
+    ledger.sync()
+    assert ledger.setting(SYNCED) is None, "everything was durable"
+
+    with ledger.writing(durable=False) as db:
+        db.execute("insert into history (capture, at_s, state, reason) values (1, 0, 'queued', 'arrived')")
+    ledger.sync()
+    synced = ledger.setting(SYNCED)
+    assert synced is not None
+
+    ledger.sync()
+    assert ledger.setting(SYNCED) == synced
+    ledger.close()
+
+
+def test_what_is_asked_again_and_again_is_read_anew_only_after_somebody_has_written(tmp_path: Path) -> None:
+    """
+    Be it this process or another.
+    """
+    ledger, other = new_ledger(tmp_path / "state"), Ledger.open(tmp_path / "state")
+    query = "select count(*) from capture"
+    none = ledger.kept_rows(query)
+    assert ledger.kept_rows(query) is none
+
+    for number, writer in enumerate((ledger, other), start=1):
+        record_one(writer, arrival(f"{number}.NEF"))
+        assert ledger.kept_rows(query)[0][0] == number
+    ledger.close()
+    other.close()
 
 
 def test_opening_makes_nothing(tmp_path: Path) -> None:
