@@ -19,14 +19,14 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from flexispd.errors import SetupError, displayable
 from flexispd.log import log
-from flexispd.strict_toml import Number, Whole, field
+from flexispd.strict_toml import Choice, Number, Whole, field
 from flexispd.training.curve import Point, draw
 from flexispd.training.photos import PatchSampler
 
@@ -46,6 +46,11 @@ class Schedule:
     gradient_max: float = field(1.0, Number(1e-6, 1e6), "Norm to which a longer gradient is cut.")
     report_steps: int = field(1000, Whole(1, 1_000_000), "Steps between two checkpoints, each with a validation.")
     mine_at: float = field(0.0, Number(0, 1), "Share of the run after which hard patches are looked for; 0 is never.")
+    precision: Literal["float32", "bfloat16"] = field(
+        "float32",
+        Choice(("float32", "bfloat16")),
+        "Of the activations. With bfloat16 newer processors learn nearly twice as fast; the weights stay float32.",
+    )
     seed: int = field(2022, Whole(0, 2**31), "Of the first weights and of everything that is drawn at random.")
 
     @property
@@ -162,7 +167,7 @@ def _optimized(learner: _Learner, task: Task, schedule: Schedule, batch: Any) ->
     for group in learner.optimizer.param_groups:
         group["lr"] = schedule.learning_rate * rate(learner.step, schedule)
     learner.optimizer.zero_grad(set_to_none=True)
-    loss = task.loss(learner.module, batch)
+    loss = task.loss(_in_precision(learner.module, schedule.precision), batch)
     loss.backward()  # type: ignore[no-untyped-call]
     nn.utils.clip_grad_norm_(learner.module.parameters(), schedule.gradient_max)
     learner.optimizer.step()
@@ -171,6 +176,24 @@ def _optimized(learner: _Learner, task: Task, schedule: Schedule, batch: Any) ->
         for mean, value in zip(learner.averaged.parameters(), learner.module.parameters(), strict=True):
             mean.lerp_(value, 1 - decay)
     return loss.detach()
+
+
+def _in_precision(module: nn.Module, precision: str) -> nn.Module:
+    """The network with activations of less precision; what goes in and comes out, and the loss, is float32."""
+    return module if precision == "float32" else _Bfloat16(module)
+
+
+class _Bfloat16(nn.Module):
+    """The parameters are those of the network inside."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        with torch.autocast(inputs[0].device.type, torch.bfloat16):
+            out: Tensor = self.module(*inputs)
+        return out.float()
 
 
 def rate(step: int, schedule: Schedule) -> float:
