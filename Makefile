@@ -18,6 +18,9 @@ TYPES_OF_TESTS := --allow-untyped-defs --allow-untyped-calls --allow-incomplete-
 # The tests run many small tensors, for which more threads are slower.
 export OMP_NUM_THREADS ?= 2
 
+# A file's tests stay together, and files begin in their order, so that the longest are not left for the end.
+SIDE_BY_SIDE := --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+
 .DELETE_ON_ERROR:
 .PHONY: demo test lint soak clean
 
@@ -25,7 +28,7 @@ demo: $(RUN_STAMP)
 	$(BIN)/flexispd demo --outbox $(DEMO)
 
 test: lint
-	$(BIN)/python -m pytest --cov --cov-report=term-missing:skip-covered
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) --cov --cov-report=term-missing:skip-covered
 
 lint: $(TEST_STAMP)
 	$(BIN)/ruff check .
