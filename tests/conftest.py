@@ -8,7 +8,7 @@ import pytest
 pytest_plugins = ["studio_making"]
 
 if "PYTEST_XDIST_WORKER" in os.environ:
-    os.environ.setdefault("OMP_NUM_THREADS", "1")  # or the threads of one test wait for another's
+    os.environ["OMP_NUM_THREADS"] = "1"  # or the threads of one test wait for another's
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
