@@ -63,12 +63,14 @@ def test_less_precise_activations_are_learnt_from_too_and_leave_precise_weights(
         made = scheduled(recipe(stage), precision=precision)
         torch.manual_seed(1)
         task = task_of(stage, photos, made)
-        ends.append(train(build(made.architecture), task, made.schedule, tmp_path / f"{precision}.ckpt"))
+        end = train(build(made.architecture), task, made.schedule, tmp_path / f"{precision}.ckpt")
+        assert end is not None
+        ends.append(list(end.parameters()))
 
-    for one, other in zip(*(end.parameters() for end in ends), strict=True):
+    for one, other in zip(*ends, strict=True):
         assert other.dtype == torch.float32
         assert torch.allclose(one, other, atol=2e-3)
-    assert not all(torch.equal(*pair) for pair in zip(*(end.parameters() for end in ends), strict=True))
+    assert not all(torch.equal(one, other) for one, other in zip(*ends, strict=True))
 
 
 def _stopping(task, at):
