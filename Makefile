@@ -2,6 +2,7 @@
 # make test   everything that has to hold: lint, types, tests with branch coverage
 # make lint   only the first two of these
 # make soak   kill -9, 500 times the daemon and 500 times its worker, while captures arrive: about an hour
+# make knobs  the pictures of docs/knobs.md anew
 # make clean  remove what the others made
 #
 # Each does all of its own set-up and needs python3 (3.11 or newer) and nothing else. PYTHON=python3.12 chooses another.
@@ -22,7 +23,7 @@ export OMP_NUM_THREADS ?= 2
 SIDE_BY_SIDE := --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .DELETE_ON_ERROR:
-.PHONY: demo test lint soak clean
+.PHONY: demo test lint soak knobs clean
 
 demo: $(RUN_STAMP)
 	$(BIN)/flexispd demo --outbox $(DEMO)
@@ -39,6 +40,9 @@ lint: $(TEST_STAMP)
 
 soak: $(TEST_STAMP)
 	FLEXISPD_KILLS=500 $(BIN)/python -m pytest tests/faults/test_kill_loop.py -v
+
+knobs: $(RUN_STAMP)
+	$(BIN)/python -m flexispd.demo.knobs docs
 
 clean:
 	rm -rf .venv $(DEMO) build dist .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -117,8 +117,8 @@ class Dispatcher:
         for worker in self.workers:
             self.latest.lost(worker, at_s)
             for task in worker.tasks.values():
-                if task.folder is not None:
-                    self._outbox.clean(task.folder, at_s)
+                for folder in task.folders:
+                    self._outbox.clean(folder, at_s)
             work.put_back(self._ledger, worker.tasks, "the daemon was stopped", at_s)
             worker.tasks.clear()
         self.workers.clear()
@@ -134,6 +134,16 @@ class Dispatcher:
         if look not in self._looks:
             self._looks[look] = profiles.snapshot(self._ledger, look)
         return self._looks[look]
+
+    def folders(self, record: Record) -> tuple[Path, ...]:
+        """Where a worker may have written something of this row."""
+        target = self._absolute(record.target)
+        if target is None:
+            return ()
+        try:
+            return self.look(record.look).folders(target.parent)
+        except ConfigError:  # a snapshot of another version of flexispd
+            return (target.parent,)
 
     def _staff(self, now_s: float) -> None:
         """A worker for every device that has none."""
@@ -352,8 +362,8 @@ class Dispatcher:
                     work.put_back(self._ledger, [id_], reason, at_s, suspect=culprit is None)
         self.latest.lost(worker, at_s)
         for task in worker.tasks.values():
-            if task.folder is not None:
-                self._outbox.clean(task.folder, at_s)
+            for folder in task.folders:
+                self._outbox.clean(folder, at_s)
         worker.tasks.clear()
 
     def _not_started(self, reason: str, now_s: float) -> None:

@@ -88,7 +88,7 @@ class Latest:
         self._newest = _Newest(record.id, self._newest.capture)  # which may not be rendered yet
         jpeg = next((name for name, _, _ in record.outputs if name.endswith(".jpg")), None)
         if record.receipt is not None and jpeg is not None:
-            picture = self.config.outbox / record.receipt.with_name(jpeg)
+            picture = self.config.outbox / record.receipt.parent / jpeg
             self._want(_Newest(record.id, self._newest.capture, picture))
 
     def step(self, workers: Sequence[Worker]) -> None:

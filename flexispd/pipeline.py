@@ -33,7 +33,8 @@ from flexispd.develop.tiling import Tiling, in_memory, require_finite, synchroni
 from flexispd.develop.upload import upload
 from flexispd.develop.white_balance import cautions, estimate, white_balance
 from flexispd.errors import DeviceError, FlexispError
-from flexispd.export.encode import encode, pixel_type, upright_size
+from flexispd.export.encode import encode, upright_size
+from flexispd.export.fit import fitted
 from flexispd.export.publish import Anchor
 from flexispd.export.receipt import (
     Ingredients,
@@ -42,9 +43,10 @@ from flexispd.export.receipt import (
     Receipt,
     build_receipt,
     hash_inputs,
+    name_beside,
 )
 from flexispd.export.replace import Clearance, Replacing, may_replace, publish_with_receipt
-from flexispd.profile import SUFFIXES, ExportParams, Profile
+from flexispd.profile import SUFFIXES, ExportParams, Profile, RuleReport
 from flexispd.types import Capture, Mosaic, Picture, ShotInfo
 
 BLACK_BELOW = 0.05
@@ -74,13 +76,15 @@ class Timer:
 
 def develop(mosaic: Mosaic, profiles: Sequence[Profile], models: Models, timed: Timer | None = None) -> list[Picture]:
     """
-    A finished picture for each profile; those of one model set share what they can.
+    A finished picture for each profile, in the look that its rules choose; those of one model set share what they can.
 
     Raises:
         TransientError: There is not enough memory.
         DeviceError: The device failed, or what it gave is no picture.
     """
     timed = timed or Timer()
+    chosen_by = [profile.for_frame(mosaic.shot) for profile in profiles]
+    profiles = [profile for profile, _ in chosen_by]
     pictures: dict[int, Picture] = {}
     for model in dict.fromkeys(profile.model for profile in profiles):
         chosen = [i for i, profile in enumerate(profiles) if profile.model == model]
@@ -94,7 +98,17 @@ def develop(mosaic: Mosaic, profiles: Sequence[Profile], models: Models, timed: 
         for picture in done:
             _require_light(picture, mosaic)
         pictures.update(zip(chosen, done, strict=True))
-    return [pictures[i] for i in range(len(profiles))]
+    return [_with_rule(pictures[i], rule) for i, (_, rule) in enumerate(chosen_by)]
+
+
+def _with_rule(picture: Picture, rule: RuleReport | None) -> Picture:
+    """The picture, whose report tells which rule chose its look, and what was odd about the rules before."""
+    if rule is None:
+        return picture
+    report = {**picture.report, "warnings": [*picture.report.get("warnings", ()), *rule.warnings]}
+    if (decided := rule.as_json()) is not None:
+        report["rule"] = decided
+    return replace(picture, report=report)
 
 
 def _require_light(picture: Picture, mosaic: Mosaic) -> None:
@@ -139,7 +153,8 @@ def _develop(
         lights = [estimates[network_level(profile.denoise)] for profile in profiles]
         illuminants = [white_balance(light, p.white_balance, shot) for light, p in zip(lights, profiles, strict=True)]
     with timed("render"):
-        negatives = {level: Negative(frame, clean, noise, shot.color_matrices) for level, clean in cleaned.items()}
+        camera = shot.color_matrices
+        negatives = {n: Negative(frame, clean, noise, camera, shot.orientation) for n, clean in cleaned.items()}
         looks = list(zip(profiles, illuminants, strict=True))
         renderings = render(negatives, looks, Renderers(networks.demosaic, networks.look), tiling)
     report = {"device": str(tiling.device), "tile_px": 2 * tiling.edge, "noise_profile": noise, "defects": defects}
@@ -153,7 +168,8 @@ def _develop(
             exposure["learned_look"] = rendering.learned
         warnings = [*tiling.notes, *doubts, *cautions(light, profile.white_balance)]
         details = {**report, "illuminant": illuminant, **exposure, "warnings": warnings}
-        pictures.append(Picture(rendering.values, shot.orientation, details))
+        (space, values), *others = rendering.values.items()
+        pictures.append(Picture(values, shot.orientation, details, space, dict(others)))
     return pictures
 
 
@@ -169,9 +185,9 @@ class Order:
     profile: Profile
     target: Path
 
-    def file(self, extension: str) -> Path:
-        """The target with an extension, which begins with a dot."""
-        return self.target.with_name(self.target.name + extension)
+    def file(self, extension: str, folder: str = "") -> Path:
+        """The target with an extension, which begins with a dot; in a folder that lies beside it, if one is named."""
+        return self.target.parent / folder / (self.target.name + extension)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -180,7 +196,7 @@ class Plan:
     What one order will write where, decided before any pixel is touched.
 
     Attributes:
-        targets: Pictures, each with its export. The receipt lies beside them.
+        targets: Pictures, each with its export. The receipt lies beside them, or beside the folders they are in.
     """
 
     ingredients: Ingredients
@@ -256,7 +272,7 @@ def plan(order: Order, inputs: Inputs, weights: Mapping[str, str], replacing: Re
         weights: Stage -> SHA-256, of the profile's model set.
     """
     ingredients = Ingredients(inputs.raw, inputs.sidecars, order.profile, weights)
-    targets = {order.file(SUFFIXES[export.format]): export for export in order.profile.export}
+    targets = {order.file(SUFFIXES[export.format], export.folder): export for export in order.profile.export}
     receipt_path = order.file(".json")
     return Plan(ingredients, targets, receipt_path, may_replace(targets, receipt_path, ingredients, replacing))
 
@@ -279,30 +295,19 @@ def decode(capture: Capture, inputs: Inputs, timed: Timer) -> Mosaic:
 def publish(planned: Plan, shot: ShotInfo, picture: Picture, timed: Timer, anchor: Anchor | None = None) -> Result:
     """Encode a picture for each export and let it appear with its receipt; the rest as `publish_with_receipt`."""
     profile = planned.ingredients.profile
+    software = f"flexispd {__version__} ({profile.name})"
+    files: dict[Path, bytes] = {}
+    outputs: list[OutputFile] = []
+    warnings = list(picture.report.get("warnings", ()))
     with timed("encode", on_device=False):
-        software = f"flexispd {__version__} ({profile.name})"
-        files = {
-            target: encode(_at_depth(picture, export), shot, export, software)
-            for target, export in planned.targets.items()
-        }
-    width, height = upright_size(picture)
-    outputs = [
-        OutputFile(target.name, hashlib.sha256(data).hexdigest(), width, height, planned.targets[target])
-        for target, data in files.items()
-    ]
-    reported = replace(picture, report={**picture.report, "milliseconds": dict(timed.steps_ms)})
+        for target, export in planned.targets.items():
+            shown = fitted(picture, export, profile.crop)
+            files[target] = encode(shown, shot, export, software)
+            name, sha256 = name_beside(planned.receipt_path, target), hashlib.sha256(files[target]).hexdigest()
+            outputs.append(OutputFile(name, sha256, *upright_size(shown), export))
+            warnings += shown.report.get("warnings", ())
+    reported = replace(picture, report={**picture.report, "warnings": warnings, "milliseconds": dict(timed.steps_ms)})
     receipt = build_receipt(planned.ingredients, shot, reported, outputs, planned.clearance.previous)
     with timed("publish", on_device=False):
         publish_with_receipt(receipt, planned.receipt_path, files, planned.clearance, anchor)
     return Result(profile.name, planned.receipt_path, receipt, tuple(files))
-
-
-def _at_depth(picture: Picture, export: ExportParams) -> Picture:
-    """The picture in the depth of one export; a profile with several is rendered in the deepest."""
-    if picture.values.dtype == pixel_type(export):
-        return picture
-    if picture.values.dtype == np.uint8:
-        values = picture.values.astype(np.uint16) * np.uint16(257)  # the official networks give 8 bits
-    else:
-        values = ((picture.values.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
-    return replace(picture, values=values)

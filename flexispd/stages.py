@@ -16,7 +16,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Literal
@@ -41,7 +41,7 @@ from flexispd.errors import (
     displayable,
 )
 from flexispd.export.publish import Anchor, outbox_error
-from flexispd.export.receipt import Inputs, Receipt, hash_inputs
+from flexispd.export.receipt import Inputs, Receipt, hash_inputs, name_beside
 from flexispd.jobs import (
     Drop,
     Failed,
@@ -60,7 +60,7 @@ from flexispd.jobs import (
     WorkerOptions,
 )
 from flexispd.pipeline import Order, Plan, Result, Timer, decode, develop, found, plan, publish
-from flexispd.profile import Profile
+from flexispd.profile import LutParams, Profile
 from flexispd.showing import Showing
 from flexispd.types import CFA, ColorMatrix, Mosaic, Picture, ShotInfo
 
@@ -95,7 +95,8 @@ def warmed_up(options: WorkerOptions) -> tuple[Models, Ready]:
     models = load_models([options.profile], options.device)
     _use(models.device)
     started = time.perf_counter()
-    develop(_first_frame(), [options.profile], models)
+    # Without its look-up table: one that was lost ends the captures that want it, not the worker.
+    develop(_first_frame(), [replace(options.profile, lut=LutParams(), rules=())], models)
     return models, Ready(str(models.device), all_devices(), 1000 * (time.perf_counter() - started))
 
 
@@ -225,7 +226,7 @@ class Stages:
             self._begin(task, "develop")
             (picture,) = develop(mosaic, [task.job.profile], planned.models, task.timed)
             self._begin(task, None)
-            self._pictures.put((planned, mosaic.shot, picture), picture.values.nbytes)
+            self._pictures.put((planned, mosaic.shot, picture), picture.nbytes)
 
     def _publish(self, planned: _Planned, shot: ShotInfo, picture: Picture) -> None:
         task = planned.task
@@ -281,7 +282,7 @@ class Stages:
         finished = Finished(
             job=task.job.id,
             receipt=result.receipt_path,
-            outputs=tuple(_written(path, receipt) for path in result.outputs),
+            outputs=tuple(_written(path, result.receipt_path, receipt) for path in result.outputs),
             up_to_date=result.up_to_date,
             warnings=receipt.warnings,
             steps_ms=dict(task.timed.steps_ms),
@@ -325,8 +326,9 @@ def _failure(task: _Task, error: Exception) -> Failed:
     )
 
 
-def _written(path: Path, receipt: Receipt) -> OutputWritten:
-    (sha256,) = (output.sha256 for output in receipt.outputs if output.name == path.name)
+def _written(path: Path, receipt_path: Path, receipt: Receipt) -> OutputWritten:
+    name = name_beside(receipt_path, path)
+    (sha256,) = (output.sha256 for output in receipt.outputs if output.name == name)
     try:
         return OutputWritten(path, sha256, path.stat().st_size)
     except OSError as error:

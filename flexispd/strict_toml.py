@@ -1,7 +1,7 @@
 """
 Reads a TOML file into a frozen dataclass and forgives nothing.
 
-A key that nobody reads is a wish that nobody grants, so an unknown key is an error that names its line and the
+A key that nobody reads is a wish that nobody grants, so an unknown key is an error that names its place and the
 nearest key that exists. What a field may hold is written once, beside the field, as one of the kinds below; the
 parser, the error messages and the reference in the documentation all come from there.
 """
@@ -11,7 +11,6 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import math
-import re
 import stat
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
@@ -19,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeVar
 
+from flexispd import toml_places
 from flexispd.errors import ConfigError, displayable
 
 T = TypeVar("T")
@@ -111,16 +111,17 @@ class Flag:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """One line of text."""
+    """One line of text; with `empty`, none will do."""
 
     length_max: int = 200
+    empty: bool = False
 
     def parse(self, value: object) -> str:
         """The text without the blanks around it."""
         if not isinstance(value, str):
             raise ValueError(f"must be a text in quotes, not {_shown(value)}")
         text = value.strip()
-        if not text or not text.isprintable() or len(text) > self.length_max:
+        if not (text or self.empty) or not text.isprintable() or len(text) > self.length_max:
             raise ValueError(f"must be {self}")
         return text
 
@@ -130,7 +131,11 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A text that a function approves of, or else raises ValueError with the end of a sentence."""
+    """
+    A text that a function approves of, or else raises ValueError with the end of a sentence.
+
+    An `offset` of that error says which character of the text it is about.
+    """
 
     check: Callable[[str], None]
     shown: str
@@ -144,6 +149,32 @@ class Checked:
 
     def __str__(self) -> str:
         return self.shown
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """Points of a curve from (0, 0) to (1, 1): pairs of numbers, the first of each larger than the one before."""
+
+    points_max: ClassVar = 16
+
+    def parse(self, value: object) -> tuple[tuple[float, float], ...]:
+        """The points; none of them is the straight line."""
+        if not isinstance(value, list | tuple) or len(value) > self.points_max:
+            raise ValueError(f"must be {self}, not {_shown(value)}")
+        coordinate = Number(0, 1)
+        points: list[tuple[float, float]] = []
+        for pair in value:
+            if not isinstance(pair, list | tuple) or len(pair) != 2:
+                raise ValueError(f"must be {self}; {_shown(pair)} is no point")
+            points.append((coordinate.parse(pair[0]), coordinate.parse(pair[1])))
+            if len(points) > 1 and points[-1][0] <= points[-2][0]:
+                raise ValueError(f"must go from left to right; {_shown(pair)} does not")
+        if len(points) == 1:
+            raise ValueError("must have two points or more, or none")
+        return tuple(points)
+
+    def __str__(self) -> str:
+        return f"a list of [in, out], each 0 .. 1, at most {self.points_max} points"
 
 
 def field(default: Any, kind: Kind, doc: str, *, key: str = "") -> Any:
@@ -162,20 +193,20 @@ def key_of(declared: dataclasses.Field[Any]) -> str:
 
 class Document:
     """
-    A parsed TOML file that still knows on which line everything stood.
+    A parsed TOML file that still knows where everything stood.
 
     `title` is what messages call the file, and `reference` a sentence that says where all of its keys are explained.
+    A section is named as its header names it; `nth` counts the tables of an array of them, from 0.
     """
-
-    _BLANKED: ClassVar = re.compile(r'"""(?:\\.|[^\\])*?"""|\'\'\'.*?\'\'\'', re.DOTALL)
-    _HEADER: ClassVar = re.compile(r"\s*(\[\[?)\s*([^\[\]#]+?)\s*\]")
 
     def __init__(self, text: str, title: str, reference: str) -> None:
         self.title = title
         self.reference = reference
-        self._lines = self._BLANKED.sub(lambda found: re.sub(r"[^\n]", " ", found[0]), text).split("\n")
+        self._text = text
+        self._places: dict[toml_places.KeyPath, toml_places.Place] | None = None
         try:
-            self.table: dict[str, Any] = tomllib.loads(text)
+            # With a line end, or the parser calls the last line "end of document".
+            self.table: dict[str, Any] = tomllib.loads(text if text.endswith("\r") else f"{text}\n")
         except (ValueError, RecursionError) as error:
             raise ConfigError(
                 f"{title} is not valid TOML: {_explained(error)}.",
@@ -183,108 +214,98 @@ class Document:
             ) from None
 
     def fill(self, record: type[T], table: object, section: str = "", nth: int = 0, **more: Any) -> T:
-        """
-        A record made from a table: every key known, every value of its kind, the rest by default.
-
-        `section` is the table's header and `nth` counts the tables of an array; both are for messages. `more` goes
-        to the record as it is.
-        """
-        if not isinstance(table, Mapping):
-            raise self.error(f"must be a section, [{section}], not {_shown(table)}", "", section)
-        declared = {key_of(f): f for f in dataclasses.fields(record) if "kind" in f.metadata}  # type: ignore[arg-type]
-        values: dict[str, Any] = {}
-        for key, value in table.items():
-            if key not in declared:
-                raise self.unknown(key, declared, section, nth)
-            try:
-                values[declared[key].name] = declared[key].metadata["kind"].parse(value)
-            except ValueError as error:
-                raise self.error(str(error), section, key, nth) from None
-        for key, needed in declared.items():
-            if needed.default is dataclasses.MISSING and needed.name not in values:
+        """A record made from a table, as `values`, the rest by default. `more` goes to the record as it is."""
+        values = self.values(record, table, section, nth)
+        for declared in dataclasses.fields(record):  # type: ignore[arg-type]
+            if "kind" in declared.metadata and declared.default is dataclasses.MISSING and declared.name not in values:
+                key = key_of(declared)
                 raise ConfigError(
-                    f"{self._place(section, key, nth)}: {key} is not set.", remedy=f"Add that key. {self.reference}"
+                    f"{self.place(section, key, nth)}: {key} is not set.", remedy=f"Add that key. {self.reference}"
                 )
         return record(**values, **more)
 
-    def sections(
-        self, top: type[Any], records: Mapping[str, type[Any]], arrays: Iterable[str] = ()
-    ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """
-        What stands at the top of the file, for `fill`, and a record of each section that is given.
+    def values(self, record: type[Any], table: object, section: str = "", nth: int = 0) -> dict[str, Any]:
+        """What a table sets of a record's fields: every key known, every value of its kind."""
+        if not isinstance(table, Mapping):
+            raise self.error(f"must be a section, [{section}], not {_shown(table)}", "", section)
+        declared = {key_of(f): f for f in dataclasses.fields(record) if "kind" in f.metadata}
+        self.require_known(table, declared, section, nth)
+        values: dict[str, Any] = {}
+        for key, value in table.items():
+            try:
+                values[declared[key].name] = declared[key].metadata["kind"].parse(value)
+            except ValueError as error:
+                raise self.error(str(error), section, key, nth, within=getattr(error, "offset", None)) from None
+        return values
 
-        `arrays` names the arrays of sections; they stay among what stands at the top.
-        """
-        keys = [key_of(f) for f in dataclasses.fields(top) if "kind" in f.metadata] + [*records, *arrays]
-        for key in self.table:
-            if key not in keys:
-                raise self.unknown(key, keys)
+    def sections(self, top: type[Any], records: Mapping[str, type[Any]]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """What stands at the top of the file, for `fill`, and a record of each section that is given."""
+        keys = [key_of(f) for f in dataclasses.fields(top) if "kind" in f.metadata]
+        self.require_known(self.table, [*keys, *records])
         plain = {key: value for key, value in self.table.items() if key not in records}
         given = {key: value for key, value in self.table.items() if key in records}
         return plain, {section: self.fill(records[section], table, section) for section, table in given.items()}
 
-    def error(self, problem: str, section: str, key: str, nth: int = 0) -> ConfigError:
-        """What is wrong with one key, and on which line it stands."""
+    def require_known(self, keys: Iterable[str], known: Iterable[str], section: str = "", nth: int = 0) -> None:
+        """ConfigError at the first key or section that nobody reads, with the nearest that somebody does."""
+        known = list(known)
+        for key in keys:
+            if key not in known:
+                near = difflib.get_close_matches(key.lower(), known, n=1)
+                where = f" in [{section}]" if section else ""
+                raise ConfigError(
+                    f"{self.place(section, key, nth, of_key=True)}: there is no key {displayable(key)}{where}.",
+                    remedy=(f"Did you mean {near[0]}? " if near else "") + f"The keys here are: {', '.join(known)}.",
+                )
+
+    def error(self, problem: str, section: str, key: str, nth: int = 0, *, within: int | None = None) -> ConfigError:
+        """
+        What is wrong with one key, and where its value stands.
+
+        `within`: which character of the value, where it is a text, the problem is about.
+        """
         where = f"[{section}] {key}" if section else key
         return ConfigError(
-            f"{self._place(section, key, nth)}: {where} {problem}.", remedy=f"Change that value. {self.reference}"
+            f"{self.place(section, key, nth, within=within)}: {where} {problem}.",
+            remedy=f"Change that value. {self.reference}",
         )
 
-    def unknown(self, key: str, known: Iterable[str], section: str = "", nth: int = 0) -> ConfigError:
-        """A key or section that nobody reads, and the nearest that somebody does."""
-        known = list(known)
-        near = difflib.get_close_matches(key.lower(), known, n=1)
-        where = f" in [{section}]" if section else ""
-        return ConfigError(
-            f"{self._place(section, key, nth)}: there is no key {displayable(key)}{where}.",
-            remedy=(f"Did you mean {near[0]}? " if near else "") + f"The keys here are: {', '.join(known)}.",
-        )
-
-    def _place(self, section: str, key: str, nth: int) -> str:
-        line = self._line_of(section, key, nth)
-        return f"{self.title}, line {line}" if line else self.title
-
-    def _line_of(self, section: str, key: str, nth: int) -> int | None:
-        """Number of the line that sets a key; of its section when the key cannot be found. Reads only ordinary TOML."""
-        name = rf"[\"']?{re.escape(key)}[\"']?"
-        sets_key = re.compile(rf"\s*{name}\s*[=.]")
-        sets_dotted = re.compile(
-            rf"\s*{re.escape(section)}\s*\.\s*{name}\s*[=.]|\s*{re.escape(section)}\s*=.*\b{name}\s*="
-        )
-        current, seen, section_line = "", -1, None
-        for number, line in enumerate(self._lines, 1):
-            if header := self._HEADER.match(line):
-                current = header[2].strip("\"'")
-                if not section and current.split(".")[0].strip("\"' ") == key:
-                    return number
-                if current == section:
-                    seen += 1
-                    section_line = number if seen == nth else section_line
-                continue
-            in_section = current == section and (not section or seen == nth)
-            if (in_section and sets_key.match(line)) or (section and not current and sets_dotted.match(line)):
-                return number
-        return section_line
+    def place(self, section: str, key: str, nth: int = 0, *, of_key: bool = False, within: int | None = None) -> str:
+        """The file with line and column of a value, or of its key; of the section when the key is not there."""
+        if self._places is None:
+            self._places = toml_places.places(self._text)
+        parts: toml_places.KeyPath = tuple(section.split(".")) if section else ()
+        in_array = (*parts[:1], nth, *parts[1:])
+        for path in ((*in_array, key), (*parts, key), in_array, parts):
+            if found := self._places.get(path):
+                offset = found.key if of_key else found.value
+                if within is not None and self._text[offset : offset + 1] in ("'", '"'):  # exact for a text on one line
+                    offset += 1 + within
+                line, column = toml_places.line_and_column(self._text, offset)
+                return f"{self.title}, line {line}, column {column}"
+        return self.title
 
 
-def read_bytes(path: Path) -> bytes:
-    """Bytes of a small file. ConfigError when it is absent, unreadable, no plain file or too large."""
+def read_bytes(path: Path, *, size_max: int = FILE_SIZE_MAX, kind: str = ".toml file") -> bytes:
+    """Bytes of a file that is read whole. ConfigError when it is absent, unreadable, no plain file or too large."""
+    shown = displayable(path)
     try:
-        if not stat.S_ISREG(path.stat().st_mode):  # a pipe would wait for ever, /dev/zero never end
-            raise ConfigError(f"{displayable(path)} is not a plain file.", remedy="Name a .toml file.")
-        with path.open("rb") as file:
-            data = file.read(FILE_SIZE_MAX + 1)
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):  # a pipe would wait for ever, /dev/zero never end
+            raise ConfigError(f"{shown} is not a plain file.", remedy=f"Name a {kind}.")
+        if status.st_size <= size_max:
+            with path.open("rb") as file:
+                data = file.read(size_max + 1)
+        else:
+            data = None
     except FileNotFoundError:
-        raise ConfigError(f"{displayable(path)} does not exist.", remedy="Check the spelling of the path.") from None
+        raise ConfigError(f"{shown} does not exist.", remedy="Check the spelling of the path.") from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
-        raise ConfigError(
-            f"{displayable(path)} cannot be read: {reason}.", remedy="Give yourself the right to read it."
-        ) from None
-    if len(data) > FILE_SIZE_MAX:
-        raise ConfigError(
-            f"{displayable(path)} is larger than {FILE_SIZE_MAX // 1024} KiB.", remedy="Name a hand-written TOML file."
-        )
+        raise ConfigError(f"{shown} cannot be read: {reason}.", remedy="Give yourself the right to read it.") from None
+    if data is None or len(data) > size_max:
+        size = f"{size_max >> 10} KiB" if size_max < 1 << 20 else f"{size_max >> 20} MiB"
+        raise ConfigError(f"{shown} is larger than {size}.", remedy=f"Name a {kind} of a usual size.")
     return data
 
 

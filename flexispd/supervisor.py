@@ -93,8 +93,8 @@ class Supervisor:
         )
         self._outbox.clean(self.config.outbox, at_s)
         for record in work.recover(self._ledger, at_s):
-            if record.target is not None:
-                self._outbox.clean(self.config.outbox / record.target.parent, at_s)
+            for folder in self._dispatch.folders(record):
+                self._outbox.clean(folder, at_s)
         # Also what waited for an inbox that the configuration does not name any more.
         work.release(self._ledger, "volume", at_s, "the daemon was started")
         try:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flexispd.capture.records import Capture as Capture  # here too: it is one of the records that travel
+from flexispd.profile_params import ColorSpace
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
@@ -140,7 +141,7 @@ class Illuminant:
         cct_k: Correlated colour temperature in kelvin.
         duv: Distance from the Planckian locus in CIE 1960 uv; positive is greenish.
         confidence: 0 (a guess) to 1 (certain).
-        source: "auto", "as-shot" or "kelvin".
+        source: "auto", "as-shot", "kelvin", or the kind of light that the profile names.
         estimates: What each method said: name -> (neutral R, neutral B, confidence), green = 1.
     """
 
@@ -158,11 +159,20 @@ class Picture:
     A finished frame, display-referred, still in the sensor's orientation.
 
     Attributes:
-        values: sRGB-encoded R, G, B; uint8 or uint16 over the full range; shape (H, W, 3).
+        values: Encoded R, G, B; uint8 or uint16 over the full range; shape (H, W, 3).
         orientation: EXIF orientation 1 to 8 that export has to apply.
         report: What the stages did, as JSON-ready values: noise profile, illuminant, exposure, tiles, warnings.
+        space: Colour space of `values`.
+        elsewhere: The same picture in further colour spaces, each as `values`; the depth may differ.
     """
 
     values: NDArray[Any]
     orientation: int
     report: Mapping[str, Any]
+    space: ColorSpace = "srgb"
+    elsewhere: Mapping[ColorSpace, NDArray[Any]] = field(default_factory=dict)
+
+    @property
+    def nbytes(self) -> int:
+        """Size of all pixels in memory."""
+        return self.values.nbytes + sum(values.nbytes for values in self.elsewhere.values())

@@ -39,14 +39,14 @@ class Task:
 
     Attributes:
         alone: No other job may be in the worker, so that it is known whose fault it is if the worker dies.
-        folder: Where its outputs go, once that is known; a dead worker may have left temporaries there.
+        folders: Where its outputs go, once that is known; a dead worker may have left temporaries there.
         stage: The step that is running; None between steps.
         since_s: When that step began, on the monotonic clock; waiting for our own answer does not count.
     """
 
     job: Job
     alone: bool = False
-    folder: Path | None = None
+    folders: tuple[Path, ...] = ()
     stage: str | None = None
     since_s: float = 0.0
 
@@ -91,7 +91,7 @@ class Worker:
         """Let a job carry on, under this name, in the outbox as it is now."""
         task = self.tasks.get(id_)
         if task is not None:
-            task.folder = target.parent if target else task.folder
+            task.folders = task.job.profile.folders(target.parent) if target else task.folders
             task.since_s = now_s
         self.send(Go(id_, target, anchor))
 

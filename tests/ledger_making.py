@@ -65,10 +65,12 @@ def names(record: Record) -> Iterator[PurePath]:
     yield from (stem.with_name(f"{stem.name}.{number}") for number in count(2))
 
 
-def finished(record: Record, target: PurePath, outbox: Path = OUTBOX, picture: bytes = b"picture") -> Finished:
-    """What a worker says when it has rendered a capture."""
+def finished(
+    record: Record, target: PurePath, outbox: Path = OUTBOX, picture: bytes = b"picture", folder: str = ""
+) -> Finished:
+    """What a worker says when it has rendered a capture, into a folder beside the receipt if one is named."""
     base = outbox / target
-    output = OutputWritten(Path(f"{base}.jpg"), hashlib.sha256(picture).hexdigest(), len(picture))
+    output = OutputWritten(base.parent / folder / f"{base.name}.jpg", hashlib.sha256(picture).hexdigest(), len(picture))
     return Finished(
         job=record.id,
         receipt=Path(f"{base}.json"),
@@ -96,15 +98,15 @@ def render_one(ledger: Ledger, at_s: float = 0.0, content: str | None = None) ->
     return work.get(ledger, record.id) or record
 
 
-def publish_one(ledger: Ledger, outbox: Path, at_s: float = 0.0) -> Record:
-    """The same with files in an outbox: a picture, and a receipt that names it."""
+def publish_one(ledger: Ledger, outbox: Path, at_s: float = 0.0, folder: str = "") -> Record:
+    """The same with files in an outbox: a picture, in `folder` there, and a receipt that names it."""
     record = claimed(ledger, at_s)
     held = hashlib.sha256(record.capture.raw.read_bytes()).hexdigest()
     if work.recognise(ledger, record.id, held, held, at_s) is None:
         target = work.name(ledger, record.id, names(record))
         picture = f"picture of {record.id}".encode()
-        done = finished(record, target, outbox, picture)
-        done.receipt.parent.mkdir(parents=True, exist_ok=True)
+        done = finished(record, target, outbox, picture, folder)
+        done.outputs[0].path.parent.mkdir(parents=True, exist_ok=True)
         done.outputs[0].path.write_bytes(picture)
         done.receipt.write_text(json.dumps(_receipt(record, done)))
         work.finish(ledger, done, outbox, at_s)
@@ -119,8 +121,12 @@ def _receipt(record: Record, done: Finished) -> dict[str, object]:
         "development": {
             "device": done.device,
             "illuminant": {"source": "auto", "cct_k": 3100.4},
+            "rule": {"number": 2, "when": "iso > 1600", "use": "vivid-night"},
             "milliseconds": dict(done.steps_ms),
         },
         "warnings": ["The lens is unknown."],
-        "outputs": [{"path": output.path.name, "sha256": output.sha256} for output in done.outputs],
+        "outputs": [
+            {"path": str(output.path.relative_to(done.receipt.parent)), "sha256": output.sha256}
+            for output in done.outputs
+        ],
     }

@@ -48,10 +48,10 @@ class Studio:
         arrived = Arrival(self.inbox, PurePath(name).parent, Capture(raw), observed, doubt)
         return arrivals.record(self.ledger, [arrived], at_s, arrivals.LIVE)[0].id
 
-    def publish(self, name: str, content: str | None = None, *, at_s: float = 1000.0) -> int:
+    def publish(self, name: str, content: str | None = None, *, at_s: float = 1000.0, folder: str = "") -> int:
         """A capture that arrives and is rendered at once; the id of its row."""
         self.arrive(name, content or name, at_s=at_s)
-        return publish_one(self.ledger, self.outbox, at_s).id
+        return publish_one(self.ledger, self.outbox, at_s, folder).id
 
     def run(self, *words: str) -> tuple[int, str]:
         """A command's exit status and what it printed on stdout; stderr is in `error`."""

@@ -30,7 +30,7 @@ from flexispd.jobs import (
 )
 from flexispd.ledger import Ledger, LedgerError, Record, State, arrivals, profiles, reports, work
 from flexispd.outbox import Outbox
-from flexispd.profile import load_with_text
+from flexispd.profile import load_with_text, parse_profile
 from flexispd.workers import Worker
 
 MINUTE = 60.0
@@ -581,3 +581,25 @@ def test_a_file_that_its_inbox_knows_to_be_gone_is_not_looked_for(bench):
     bench.say(Failed(1, "vanished", "Gone.", "Look."))
 
     assert bench.state(1) is State.VANISHED
+
+
+def test_what_a_dead_worker_left_half_written_is_removed_from_every_folder_of_its_look(bench):
+    """
+    Its exports may have folders of their own, beside the receipt; what others have there stays.
+    """
+    text = "[[export]]\n[[export]]\nfolder = 'web'\n"
+    profiles.set_active(bench.ledger, parse_profile(text, "two-sizes"), text)
+    bench.arrive("a.nef")
+    bench.step()
+    bench.say(Hashed(1, "1" * 64, "2" * 64))
+    left = [bench.outbox / ".flexispd-0123456789abcdef.tmp", bench.outbox / "web" / ".flexispd-0123456789abcdef.tmp"]
+    (bench.outbox / "web").mkdir()
+    for path in (*left, bench.outbox / "web" / "mine.jpg"):
+        path.write_bytes(b"half")
+
+    assert bench.dispatch.folders(bench.record(1)) == (bench.outbox, bench.outbox / "web")
+    bench.die()
+    bench.gate.settle(10.0)
+
+    assert not any(path.exists() for path in left)
+    assert (bench.outbox / "web" / "mine.jpg").exists()

@@ -10,6 +10,7 @@ import pytest
 import typer
 
 from flexispd.cli.main import app
+from flexispd.demo.knobs import shown_as, shown_knobs
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 PAGES = [REPOSITORY / "README.md", REPOSITORY / "CHANGELOG.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
@@ -99,3 +100,14 @@ def test_constraints_pin_everything_exactly() -> None:
 
     assert all(re.fullmatch(r"[A-Za-z0-9_.-]+==[0-9][0-9a-z.]*", pin) for pin in pins)
     assert "torch==2.13.0" in pins
+
+
+def test_every_knob_has_its_pictures() -> None:
+    """
+    `make knobs` draws them; a knob that is new wants to be seen.
+    """
+    page = (REPOSITORY / "docs" / "knobs.md").read_text()
+    for knob in shown_knobs():
+        assert shown_as(knob).values
+        assert f"**`{knob.key}`** – {knob.doc}" in page
+        assert f"](knobs/{knob.section}.{knob.key}.png)" in page

@@ -14,8 +14,9 @@ from flexispd.develop import models as models_module
 from flexispd.develop.models import all_devices, choose_device, load_models
 from flexispd.develop.tiling import TILE_CPU, Tiling, in_memory
 from flexispd.errors import CorruptRawError, DeviceError, SetupError, TransientError, VanishedError
+from flexispd.export.receipt import hash_inputs
 from flexispd.pipeline import Order, develop, process
-from flexispd.profile import DenoiseParams, ExportParams, WhiteBalanceParams, load_profile
+from flexispd.profile import DenoiseParams, ExportParams, Rule, WhiteBalanceParams, load_profile, parse_profile
 from flexispd.training.dng import write_dng
 from flexispd.types import CFA, Capture, ColorMatrix, Mosaic, NoiseProfile, ShotInfo
 from flexispd.weights import model_set, write_manifest
@@ -190,6 +191,41 @@ def test_tiles_give_the_same_8_bits(natural, cpu, monkeypatch):
     assert np.array_equal(whole.values, tiled.values)
 
 
+COLOR_WORK = parse_profile(
+    """
+    [render]
+    whites = 0.5
+    curve = [[0.2, 0.1], [0.8, 0.9]]
+    [hue_shift]
+    orange = 20
+    [hue_saturation]
+    yellow = 1.5
+    [hue_lightness]
+    orange = -0.5
+    [monochrome]
+    strength = 0.5
+    [split_toning]
+    shadows_strength = 0.5
+    """,
+    "mine",
+)
+
+
+def test_colour_work_reaches_the_picture_and_is_the_same_in_tiles(cpu, monkeypatch):
+    """
+    Each section of a profile changes the picture, and in small tiles all of them together give the same 8 bits.
+    """
+    mosaic, neutral = mosaic_of(200, 333), parse_profile("", "mine")
+    sections = ("render", "hue_shift", "hue_saturation", "hue_lightness", "monochrome", "split_toning")
+    alone = [replace(neutral, **{section: getattr(COLOR_WORK, section)}) for section in sections]
+    whole, *others = develop(mosaic, [COLOR_WORK, neutral, *alone], cpu)
+    monkeypatch.setattr("flexispd.develop.tiling.TILE_CPU", 32)
+    (tiled,) = develop(mosaic, [COLOR_WORK], cpu)
+
+    assert len({picture.values.tobytes() for picture in (whole, *others)}) == 2 + len(sections)
+    assert np.array_equal(whole.values, tiled.values)
+
+
 def test_what_the_network_asked_for_can_be_asked_for_by_hand(natural, cpu):
     """
     The receipt's numbers in a profile without the network give the same picture, but for the local light.
@@ -234,6 +270,37 @@ def test_a_model_set_need_not_have_a_look(natural, tmp_path, monkeypatch):
     with pytest.raises(SetupError, match="natural wants a learned look") as caught:
         load_models([replace(natural, model="mine")], "cpu")
     assert "learned = 0" in caught.value.remedy
+    ruled = replace(
+        load_profile("neutral"), model="mine", rules=(Rule("iso > 1", "n", replace(natural, model="mine")),)
+    )
+    with pytest.raises(SetupError, match="wants a learned look"):
+        load_models([ruled], "cpu")
+
+
+def test_a_rule_chooses_the_look_and_the_receipt_says_so(capture, cpu, tmp_path):
+    """
+    The picture is that of the used profile; its name and the kind of file are those of the profile asked for.
+    """
+    neutral, vivid = load_profile("neutral"), load_profile("vivid-night")
+    rules = (
+        Rule("1 / (iso - 800) > 0", "neutral", neutral),
+        Rule("iso >= 800 and camera ~ 'body'", "vivid-night", replace(vivid, name="", description="", sha256="")),
+    )
+    asked = replace(neutral, name="mine", rules=rules)
+    mosaic = mosaic_of()
+
+    ruled, direct, plain = develop(mosaic, [asked, vivid, neutral], cpu)
+    planned = pipeline.plan(Order(asked, tmp_path / "out" / "DSC_0001.mine"), hash_inputs(capture), {}, "never")
+    pipeline.publish(planned, mosaic.shot, ruled, pipeline.Timer())
+
+    assert np.array_equal(ruled.values, direct.values)
+    assert "rule" not in plain.report
+    receipt = json.loads((tmp_path / "out" / "DSC_0001.mine.json").read_bytes())
+    used = {"number": 2, "when": "iso >= 800 and camera ~ 'body'", "use": "vivid-night"}
+    assert receipt["development"]["rule"] == used
+    assert "Rule 1 of mine divides by zero here and counts as not fulfilled." in receipt["warnings"]
+    assert receipt["profile"]["name"] == "mine"
+    assert receipt["profile"]["values"]["rules"][1]["look"]["render"]["contrast"] == 1.25
 
 
 def test_the_border_of_a_dark_frame_is_as_bright_as_its_middle(cpu):

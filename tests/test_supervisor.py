@@ -10,11 +10,12 @@ from test_dispatch import start_idle
 
 from flexispd.capture.inbox import Note, Step
 from flexispd.capture.records import Arrival, Capture, Observation
-from flexispd.config import parse_config
+from flexispd.config import config_text, parse_config
 from flexispd.errors import SetupError
-from flexispd.ledger import Ledger, LedgerError, State, arrivals, reports, work
+from flexispd.ledger import Ledger, LedgerError, State, arrivals, profiles, reports, work
 from flexispd.presence import hold
-from flexispd.readiness import set_profile
+from flexispd.profile import load_with_text
+from flexispd.readiness import choose_profile, set_profile
 from flexispd.signals import Signals
 from flexispd.supervisor import Supervisor
 
@@ -147,3 +148,32 @@ def test_it_ends_when_its_own_files_are_taken_away(supervisor, name):
 
     with pytest.raises(SetupError, match="removed or replaced"):
         supervisor._take_requests(2.0)
+
+
+def test_a_reload_that_meets_a_broken_profile_keeps_the_look_and_says_so(supervisor, tmp_path):
+    """
+    Also where the fault is in a file that the profile extends.
+    """
+    config, ledger = supervisor.config, supervisor._ledger
+
+    def active_contrast():
+        active = profiles.active(ledger)
+        return active and active.render.contrast
+
+    config.path.write_text(config_text({"inbox": config.inboxes, "outbox": config.outbox, "state": config.state}))
+    base, mine = tmp_path / "base.toml", tmp_path / "mine.toml"
+    base.write_text("[render]\ncontrast = 1.4\n")
+    mine.write_text("extends = 'base.toml'\n")
+    choose_profile(ledger, config, str(mine), *load_with_text(mine))
+    base.write_text("[render]\ncontrast = 14\n")
+
+    supervisor._reload()
+
+    assert supervisor._trouble.event == "config.refused"
+    assert "base.toml, line 2, column 12: [render] contrast must lie in" in supervisor._trouble.problem
+    assert active_contrast() == 1.4
+
+    base.write_text("[render]\ncontrast = 1.5\n")
+    supervisor._reload()
+
+    assert active_contrast() == 1.5

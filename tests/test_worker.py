@@ -527,3 +527,47 @@ def test_a_name_that_is_taken_while_the_frame_is_developed_is_given_back_too(nat
     assert (out / "wanted.jpg").read_bytes() == b"somebody's"
     assert worker.stages(1).count("develop") == 1
     worker.close()
+
+
+def test_pictures_in_folders_of_their_own_are_told_and_adopted(
+    worker: Worker, natural: Profile, tmp_path: Path
+) -> None:
+    """
+    Several files of one format: the receipt lies above their folders, and what a crash left is found there.
+    """
+    wide = ExportParams("png", color_space="display-p3", folder="p3")
+    profile = dataclasses.replace(natural, export=(ExportParams(), ExportParams(folder="web", edge_px=32), wide))
+    raw, target = raw_of(tmp_path / "in"), tmp_path / "out" / "2026" / "DSC1.natural"
+
+    done = worker.render(1, raw, target, profile)
+
+    assert isinstance(done, Finished), done
+    assert names(tmp_path / "out" / "2026") == [
+        "DSC1.natural.jpg",
+        "DSC1.natural.json",
+        "p3/DSC1.natural.png",
+        "web/DSC1.natural.jpg",
+    ]
+    assert [str(output.path.relative_to(target.parent)) for output in done.outputs] == [
+        "DSC1.natural.jpg",
+        "web/DSC1.natural.jpg",
+        "p3/DSC1.natural.png",
+    ]
+    again = worker.render(2, raw, target, profile)
+    assert again.up_to_date
+    assert again.outputs == done.outputs
+
+
+def test_a_stranger_in_the_folder_of_an_export_keeps_his_file(worker: Worker, natural: Profile, tmp_path: Path) -> None:
+    """
+    The name is taken, so the supervisor is asked for another.
+    """
+    profile = dataclasses.replace(natural, export=(ExportParams(folder="web"),))
+    raw, target = raw_of(tmp_path / "in"), tmp_path / "out" / "DSC1.natural"
+    stranger = target.parent / "web" / "DSC1.natural.jpg"
+    stranger.parent.mkdir(parents=True)
+    stranger.write_bytes(b"mine")
+
+    assert isinstance(worker.render(1, raw, target, profile), Taken)
+    assert stranger.read_bytes() == b"mine"
+    worker.pipe.send(Drop(1))

@@ -25,15 +25,16 @@ from flexispd.bench.metrics import matched, mean_ciede2000, psnr_db, ssim
 from flexispd.bench.night_raw import NightRaw, night_raw
 from flexispd.bench.pictures import SIZES, find_photographs, model_names, read_photograph
 from flexispd.bench.result import BenchResult, Row
-from flexispd.bench.sheet import cell_of, contact_sheet
 from flexispd.decode import read_mosaic
 from flexispd.develop.models import Models, load_models
 from flexispd.errors import displayable
 from flexispd.export.publish import publish
+from flexispd.export.sheet import Row as SheetRow
+from flexispd.export.sheet import Tile, contact_sheet, shrunk
 from flexispd.log import log
 from flexispd.pipeline import develop
 from flexispd.profile import ExportParams, Profile, load_profile
-from flexispd.types import Capture, Float32, UInt8
+from flexispd.types import Capture, Float32
 from flexispd.weights import SHIPPED
 
 PROFILES = ("natural", "neutral", "vivid-night")
@@ -69,6 +70,9 @@ class Tally:
         return {"method": name, **dict(zip(FIGURES, values, strict=True))}
 
 
+CELL_PX = 360
+"""Longer edge of a picture on the sheet."""
+
 FIGURES = {"psnr_db": 2, "psnr_matched_db": 2, "ssim": 4, "ciede2000": 2, "s": 2}
 """Figure -> digits after the point."""
 
@@ -93,9 +97,9 @@ def run(folder: Path, iso: int = ISO, *, kept: bool = False, sheet: Path | None 
             truth = np.asarray(photograph / np.float32(255), np.float32)
             cells = _measured(made, truth, methods, tallies, Path(scratch))
             log.info("bench.measured", bench="night", what=displayable(name))
-            rows.append((f"{displayable(name)}: {made.light}, {made.exposure_ev:+.1f} EV", cells))
+            rows.append(SheetRow(f"{displayable(name)}: {made.light}, {made.exposure_ev:+.1f} EV", cells))
     if sheet:
-        publish(contact_sheet([PHOTOGRAPH, *methods], rows), sheet)
+        publish(contact_sheet(f"Night, ISO {iso}", rows), sheet)
     failures = [failure for tally in tallies.values() for failure in dict.fromkeys(tally.failures)]
     table = [tally.row(name) for name, tally in tallies.items()]
     counted = [f"ISO {iso}, {_count(paths, folder)}{', kept back from training' if kept else ''}."]
@@ -135,11 +139,11 @@ def ours(profile: Profile, models: Models) -> Method:
 
 def _measured(
     made: NightRaw, truth: Float32, methods: Mapping[str, Method], tallies: Mapping[str, Tally], scratch: Path
-) -> dict[str, UInt8]:
+) -> list[Tile | None]:
     """Every method's picture of one raw, small, after its figures are in its tally."""
     raw = scratch / "night.dng"
     raw.write_bytes(made.data)
-    cells = {PHOTOGRAPH: cell_of(truth)}
+    cells = {PHOTOGRAPH: _tile(PHOTOGRAPH, truth)}
     for name, method in methods.items():
         if not tallies[name].figures:
             _tried(method, raw, scratch)  # the first run loads what it needs, and is not timed
@@ -161,8 +165,13 @@ def _measured(
                 seconds,
             )
         )
-        cells[name] = cell_of(picture)
-    return cells
+        cells[name] = _tile(name, picture)
+    return [cells.get(name) for name in (PHOTOGRAPH, *methods)]
+
+
+def _tile(name: str, picture: Float32) -> Tile:
+    """A picture on 0..1, as small as it is on the sheet."""
+    return Tile(shrunk(np.asarray((picture.clip(0, 1) * 255).round(), np.uint8), CELL_PX), name)
 
 
 def _tried(method: Method, raw: Path, scratch: Path) -> None:

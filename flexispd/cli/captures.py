@@ -123,7 +123,7 @@ def summary_json(summary: Summary, outbox: str) -> dict[str, Any]:
 def outputs_of(record: Record, outbox: Path) -> list[Path]:
     """The pictures of a version, absolute; none before it is finished."""
     receipt = receipt_of(record, outbox)
-    return [] if receipt is None else [receipt.with_name(name) for name, _, _ in record.outputs]
+    return [] if receipt is None else [receipt.parent / name for name, _, _ in record.outputs]
 
 
 def receipt_of(record: Record, outbox: Path) -> Path | None:

@@ -94,7 +94,7 @@ _CHANGES = {
     "waiting for file access": "It is tried again {when}when the file changes; make it readable, then {retry}.",
     "waiting for outbox": "It goes on by itself when pictures can be written again.",
     "waiting for volume": "It goes on when its volume is back; `flexispd resume --accept-volumes` takes this one.",
-    "waiting for networks": "It is tried again {when}when its networks are in place; {retry} tries at once.",
+    "waiting for networks": "It is tried again {when}when what its look needs is in place; {retry} tries at once.",
     "running": "It is finished, or, when its worker dies, tried again alone.",
     "done": "A raw, JSON or XMP that changes or joins makes a new version, like `flexispd reprocess`; pictures stay.",
     "quarantined": "{retry}, or a change of its files, queues it again.",
@@ -191,6 +191,7 @@ def _facts(receipt: Path) -> dict[str, Any] | None:
         "profile_sha256": _mapping(document.get("profile")).get("sha256"),
         "device": development.get("device"),
         "white_balance": {"source": light.get("source"), "cct_k": light.get("cct_k")},
+        "rule": _mapping(development.get("rule")) or None,
         "milliseconds": steps,
         "warnings": document.get("warnings") or [],
     }
@@ -245,4 +246,7 @@ def _rendering(said: Mapping[str, Any] | None) -> Iterator[str]:
     yield f"  {'rendered':<10} on {said['device']} in {sum(said['milliseconds'].values()):,.0f} ms"
     if light["source"]:
         yield f"  {'light':<10} {light['source']}{kelvin}"
+    if rule := said["rule"]:
+        told = f"{rule.get('number')}, {rule.get('when')}: the look of {rule.get('use')}"
+        yield f"  {'rule':<10} {displayable(told)}"
     yield from (f"  {'warning':<10} {displayable(str(warning))}" for warning in said["warnings"])

@@ -19,15 +19,18 @@ from flexispd.cli import (
     demo,
     doctor,
     explain,
+    fit,
     info,
     init,
     listing,
+    looks,
     profile,
     queue,
     render,
     reprocess,
     service,
     status,
+    taking,
     train,
     verify,
     weights,
@@ -60,6 +63,10 @@ app.command("resume")(queue.resume)
 app.command("submit")(queue.submit)
 app.command("verify")(verify.verify)
 app.command("reprocess")(reprocess.reprocess)
+profile.app.command("preview")(looks.preview)
+profile.app.command("compare")(looks.compare)
+profile.app.command("import")(taking.import_)
+profile.app.command("fit")(fit.fit)
 app.add_typer(profile.app, name="profile")
 app.add_typer(weights.app, name="weights")
 app.add_typer(train.app, name="train")

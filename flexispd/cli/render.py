@@ -59,7 +59,8 @@ def render(
         ),
     ] = None,
     format_: Annotated[
-        Format | None, typer.Option("--format", help="Write this kind of file instead of what the profile says.")
+        Format | None,
+        typer.Option("--format", help="Write only this kind of file: as the profile says, or else a plain one."),
     ] = None,
     device: DeviceOption = Device.auto,
     as_json: JsonOption = False,
@@ -156,14 +157,14 @@ def _described(error: BaseException, path: Path | None = None) -> dict[str, str]
 
 
 def with_format(profile: Profile, format_: Format | None) -> Profile:
-    """The profile, writing one file of this kind; what it says about that kind stays."""
+    """The profile, writing only files of this kind: those that it has, or a plain one."""
     from flexispd.profile import ExportParams
 
     if format_ is None:
         return profile
-    same = [export for export in profile.export if export.format == format_.value]
-    export = same[0] if same else ExportParams(format=format_.value, gps=all(e.gps for e in profile.export))
-    return dataclasses.replace(profile, export=(export,))
+    same = tuple(export for export in profile.export if export.format == format_.value)
+    plain = ExportParams(format=format_.value, gps=all(export.gps for export in profile.export))
+    return dataclasses.replace(profile, export=same or (plain,))
 
 
 def render_all(
@@ -181,7 +182,8 @@ def render_all(
     findings = find_captures(paths)
     stems = output_stems([(found.capture, found.folder) for found in findings.captures])
     work = [(found.capture, outbox / stem) for found, stem in zip(findings.captures, stems, strict=True)]
-    folders = [outbox, *(base.parent for _, base in work)]
+    beside = dict.fromkeys([outbox, *(base.parent for _, base in work)])
+    folders = dict.fromkeys(folder for place in beside for profile in profiles for folder in profile.folders(place))
     if (read := findings.first_read(folders)) is not None:  # a picture written there would be read the next time
         raise typer.BadParameter(
             f"pictures would be written into {displayable(read)}, which is read and never written to; "
@@ -203,7 +205,7 @@ def render_all(
     replacing: Replacing = "always" if overwrite else "never"
     models = load_models(profiles, device.value)
     make_folder(outbox)
-    for folder in set(folders):
+    for folder in folders:
         remove_stale_temporaries(folder, time.time())
     with _progress(work) as following:
         for capture, base in following:

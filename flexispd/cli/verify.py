@@ -79,7 +79,7 @@ def _faults(record: Record, outbox: Path) -> Iterator[Fault]:
     elif named is None:
         yield Fault(record, receipt, "receipt", "does not say what it should")
     for name, sha256, size_bytes in record.outputs:
-        path = receipt.with_name(name)
+        path = receipt.parent / name
         try:
             if not path.is_file():
                 yield Fault(record, path, "missing", "is not there")

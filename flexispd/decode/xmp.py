@@ -17,7 +17,7 @@ from flexispd.decode.values import orientation_from_text
 
 SIZE_BYTES_MAX = 2**20
 
-_RDF = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
+RDF = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
 _PREFIXES = {
     "http://ns.adobe.com/exif/1.0/": "exif",
     "http://cipa.jp/exif/1.0/": "exifEX",
@@ -49,23 +49,32 @@ def facts(data: bytes) -> dict[str, Any]:
     return found | ({"gps": gps} if gps else {})
 
 
-def _properties(data: bytes) -> dict[str, str]:
-    """Simple properties as "prefix:name" -> text, whether written as attributes, elements or one-item lists."""
+def root_of(data: bytes) -> ElementTree.Element:
+    """
+    The outermost element of an XMP file.
+
+    Raises:
+        XmpError: Not well-formed, too large, or with a document type.
+    """
     if len(data) > SIZE_BYTES_MAX:
         raise XmpError(f"it has {len(data)} bytes, the limit is {SIZE_BYTES_MAX}")
     # In any encoding that ElementTree knows, a DOCTYPE shows these letters once null bytes are gone.
     if b"<!DOCTYPE" in data.replace(b"\0", b""):
         raise XmpError("it declares a document type")
     try:
-        root = ElementTree.fromstring(data)
+        return ElementTree.fromstring(data)
     except (ElementTree.ParseError, ValueError, LookupError) as error:
         raise XmpError(f"it is not well-formed XML ({error})") from error
+
+
+def _properties(data: bytes) -> dict[str, str]:
+    """Simple properties as "prefix:name" -> text, whether written as attributes, elements or one-item lists."""
     properties: dict[str, str] = {}
-    for description in root.iter(f"{_RDF}Description"):
+    for description in root_of(data).iter(f"{RDF}Description"):
         for name, text in description.attrib.items():
             properties.setdefault(_short(name), text)
         for child in description:
-            item = child.find(f".//{_RDF}li")
+            item = child.find(f".//{RDF}li")
             properties.setdefault(_short(child.tag), (child if item is None else item).text or "")
     return properties
 

@@ -16,13 +16,15 @@ import numpy as np
 from numpy.polynomial import chebyshev
 from numpy.typing import ArrayLike
 
+from flexispd.color_spaces import D65_XY as D65_XY
+from flexispd.color_spaces import REC2020, SRGB
+from flexispd.color_spaces import Chromaticity as Chromaticity
+from flexispd.color_spaces import xy_to_xyz as xy_to_xyz
 from flexispd.errors import CaptureError
 from flexispd.types import ColorMatrix, Float64
 
-Chromaticity = tuple[float, float]
 Neutral = tuple[float, float, float]
 
-D65_XY: Chromaticity = (0.3127, 0.3290)
 D50_XY: Chromaticity = (0.34567, 0.35850)
 
 MIRED_MIN, MIRED_MAX = 40.0, 1000.0
@@ -85,12 +87,6 @@ def uv_to_xy(uv: Chromaticity) -> Chromaticity:
     u, v = uv
     divisor = 2 * u - 8 * v + 4
     return 3 * u / divisor, 2 * v / divisor
-
-
-def xy_to_xyz(xy: Chromaticity) -> Float64:
-    """The colour of chromaticity xy whose luminance is 1, shape (3,)."""
-    x, y = xy
-    return np.array([x / y, 1.0, (1 - x - y) / y])
 
 
 def planckian_uv(mired: ArrayLike) -> Float64:
@@ -165,16 +161,8 @@ def bradford(source: Chromaticity, target: Chromaticity) -> Float64:
     return np.asarray(np.linalg.inv(_BRADFORD) @ np.diag(after / before) @ _BRADFORD)
 
 
-def rgb_to_xyz(primaries: tuple[Chromaticity, ...], white: Chromaticity) -> Float64:
-    """Linear RGB of a display to XYZ from its primaries' chromaticities (SMPTE RP 177), (3, 3); white is Y = 1."""
-    colors = np.stack([xy_to_xyz(xy) for xy in primaries], axis=1)
-    return np.asarray(colors * np.linalg.solve(colors, xy_to_xyz(white)))
-
-
-REC2020_TO_XYZ = rgb_to_xyz(((0.708, 0.292), (0.170, 0.797), (0.131, 0.046)), D65_XY)
-"""ITU-R BT.2020."""
-SRGB_TO_XYZ = rgb_to_xyz(((0.64, 0.33), (0.30, 0.60), (0.15, 0.06)), D65_XY)
-"""IEC 61966-2-1, whose primaries are those of ITU-R BT.709."""
+REC2020_TO_XYZ = REC2020.to_xyz
+SRGB_TO_XYZ = SRGB.to_xyz
 XYZ_TO_REC2020: Float64 = np.asarray(np.linalg.inv(REC2020_TO_XYZ), np.float64)
 XYZ_TO_SRGB: Float64 = np.asarray(np.linalg.inv(SRGB_TO_XYZ), np.float64)
 REC2020_TO_SRGB: Float64 = XYZ_TO_SRGB @ REC2020_TO_XYZ

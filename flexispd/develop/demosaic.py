@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from flexispd.develop.networks.demosaic_unet import DemosaicUNet
 from flexispd.develop.tiling import Slices, Tile, Tiling, tiles
@@ -92,3 +93,17 @@ def demosaic(
         encoded = encode(balanced(tile.around))[None].contiguous(memory_format=torch.channels_last)
         rows, columns = (slice(2 * s.start, 2 * s.stop) for s in tile.core)
         yield tile, decode(network(encoded)[0, :, rows, columns])
+
+
+def interpolated(
+    planes: Callable[[Slices], Tensor], part: Slices, size: tuple[int, int], network: DemosaicUNet
+) -> Tensor:
+    """
+    A part of a frame of `size` (h, w), interpolated without the network: linear (3, 2h, 2w) at full resolution.
+
+    For what was no light, such as noise that is kept: there is nothing in it that a network would know better.
+    """
+    around = tuple(slice(max(0, s.start - 1), min(s.stop + 1, end)) for s, end in zip(part, size, strict=True))
+    rgb = functional.pixel_shuffle(network.base(planes((around[0], around[1]))[None]), 2)[0]
+    rows, columns = (slice(2 * (s.start - a.start), 2 * (s.stop - a.start)) for s, a in zip(part, around, strict=True))
+    return rgb[:, rows, columns]

@@ -59,15 +59,22 @@ def spline_weights(length: int) -> Tensor:
 
     A cubic B-spline whose first and last place lie at the frame's borders; beyond them the grid continues unchanged.
     """
-    position = (torch.arange(length, dtype=torch.float64) + 0.5) / length * (PLACES - 1)  # (length,)
-    places = torch.arange(-1, PLACES + 1, dtype=torch.float64)
-    distance = (position[:, None] - places).abs()
+    return b_spline((torch.arange(length, dtype=torch.float64) + 0.5) / length * (PLACES - 1), PLACES)
+
+
+def b_spline(position: Tensor, places: int) -> Tensor:
+    """
+    Cubic B-spline weights of `places` at 0, 1, ... for each position within half a place of them, (n,) to (n, places).
+
+    What lies beyond the first and the last place counts as that place, so that each row adds up to 1.
+    """
+    distance = (position[:, None] - torch.arange(-2, places + 2, dtype=position.dtype)).abs()
     near = 2 / 3 - distance**2 + distance**3 / 2
     far = (2 - distance).clamp_min(0) ** 3 / 6
-    weights = torch.where(distance < 1, near, far)  # (length, PLACES + 2)
-    inside = weights[:, 1:-1].clone()
-    inside[:, 0] += weights[:, 0]
-    inside[:, -1] += weights[:, -1]
+    weights = torch.where(distance < 1, near, far)  # (n, places + 4)
+    inside = weights[:, 2:-2].clone()
+    inside[:, 0] += weights[:, :2].sum(1)
+    inside[:, -1] += weights[:, -2:].sum(1)
     return inside.float()
 
 

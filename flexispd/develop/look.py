@@ -115,7 +115,7 @@ class LearnedLook:
             "blacks": params.blacks + asked.blacks,
         }
         kept = {name: min(max(value, _RANGES[name].low), _RANGES[name].high) for name, value in values.items()}
-        return dataclasses.replace(params, **kept)
+        return dataclasses.replace(params, **kept)  # type: ignore[arg-type]  # numbers, all of them
 
     def report(self) -> dict[str, Any]:
         """For the receipt: what was asked for, to three digits, and the grid."""

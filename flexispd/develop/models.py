@@ -91,7 +91,7 @@ def load_models(profiles: Iterable[Profile], device: str = "auto") -> Models:
         SetupError: There is no such device, the weights are missing or altered, or a profile wants a learned look of a
             model set that has no network for it.
     """
-    profiles = list(profiles)
+    profiles = [look for profile in profiles for look in profile.looks()]  # a frame may get any of them
     place = choose_device(device)
     ours: dict[str, Networks] = {}
     official: dict[str, OfficialNetworks] = {}

@@ -2,23 +2,28 @@
 The look: from scene-referred light to what a display shows. Every step works on one pixel, so it is the same in any
 tile.
 
-In order: zones (shadows, highlights, and what is local) as exposure of dark and bright parts; a log-logistic tone
-curve that leaves the hue nearly alone; saturation and vibrance in OKLab; the gamut of sRGB; blacks; sRGB encoding.
-Knobs at their neutral value do nothing.
+In order, first on scene light: zones (shadows, highlights, and what is local) as exposure of dark and bright parts; a
+log-logistic tone curve that leaves the hue nearly alone. Then in OKLab: saturation and vibrance; the eight hues; black
+and white; whites, curve and split toning. Then on the screen's light: the gamut of sRGB; blacks; another program's
+look-up table; the colour space that is asked for, its gamut and its encoding. Knobs at their neutral value do nothing.
 
-The steps have gradients: the network that predicts a look is trained through them. Its knobs are tensors, one number
-for each picture of a batch, and light then has the shape (3, B, n) instead of (3, n).
+The steps of `Knobs` have gradients: the network that predicts a look is trained through them. Its knobs are tensors,
+one number for each picture of a batch, and light then has the shape (3, B, n) instead of (3, n). The others are numbers
+of a profile, folded into tables, see `grading`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from flexispd.color_spaces import SRGB, Curve, RGBSpace
 from flexispd.develop.color import REC2020_TO_XYZ, XYZ_TO_SRGB
+from flexispd.develop.grading import Grading, colorless, toned, turned
 from flexispd.develop.local_light import local_ev
 
 GRAY = 0.1845
@@ -103,34 +108,47 @@ class Look:
     Attributes:
         matrix: Balanced camera RGB to linear Rec.2020, exposure included, (3, 3).
         knobs: What is asked for.
+        grading: Colour work beyond the knobs, or None.
         to_lms, from_lms: Rec.2020 to the LMS of OKLab, and from there to linear sRGB, (3, 3).
         to_srgb: Rec.2020 to linear sRGB, (3, 3).
         to_lab, from_lab: Cube roots of LMS to OKLab and back, (3, 3).
+        space: Colour space of the picture.
+        to_space: Linear sRGB to linear light of `space`, (3, 3); None where that is sRGB.
     """
 
     matrix: Tensor
     knobs: Knobs
+    grading: Grading | None
     to_lms: Tensor
     from_lms: Tensor
     to_srgb: Tensor
     to_lab: Tensor
     from_lab: Tensor
+    space: RGBSpace = field(default=SRGB, kw_only=True)
+    to_space: Tensor | None = field(default=None, kw_only=True)
 
     @classmethod
-    def of(cls, matrix: Tensor, knobs: Knobs) -> Look:
-        """The look of `knobs` after `matrix`, on the matrix's device."""
+    def of(cls, matrix: Tensor, knobs: Knobs, grading: Grading | None = None) -> Look:
+        """The look of `knobs` after `matrix`, on the matrix's device, where `grading` has to be too."""
         to_srgb = torch.from_numpy(XYZ_TO_SRGB @ REC2020_TO_XYZ)
         to_lms = _XYZ_TO_LMS @ torch.from_numpy(REC2020_TO_XYZ)
         # The published digits leave white a trace of colour, which saturation would multiply.
         to_lms = to_lms / to_lms.sum(dim=1, keepdim=True)
         to_lab = _LMS_TO_LAB - _LMS_TO_LAB.mean(dim=1, keepdim=True) * torch.tensor([[0.0], [1.0], [1.0]])
         steps = (to_lms, to_srgb @ to_lms.inverse(), to_srgb, to_lab, to_lab.inverse())
-        return cls(matrix, knobs, *(step.to(matrix.device, torch.float32) for step in steps))
+        return cls(matrix, knobs, grading, *(step.to(matrix.device, torch.float32) for step in steps))
+
+    def shown_in(self, space: RGBSpace) -> Look:
+        """The same look in a colour space, whose white is that of sRGB."""
+        if space is SRGB:
+            return replace(self, space=SRGB, to_space=None)
+        to_space = torch.from_numpy(np.linalg.inv(space.to_xyz) @ SRGB.to_xyz)
+        return replace(self, space=space, to_space=to_space.to(self.to_srgb))
 
 
 def apply_look(rgb: Tensor, look: Look, fields: Tensor | None = None) -> Tensor:
     """
-    Balanced linear camera RGB (3, n) to encoded sRGB (3, n) in 0..1.
+    Balanced linear camera RGB (3, n) to encoded RGB (3, n) in 0..1, of the look's colour space.
 
     `fields` (Z, n) is the local exposure of these pixels, see `local_light`.
     """
@@ -139,12 +157,22 @@ def apply_look(rgb: Tensor, look: Look, fields: Tensor | None = None) -> Tensor:
     if fields is not None or not (_is(knobs.shadows, 0) and _is(knobs.highlights, 0)):
         light = light * zone_gain(_luminance(light, REC2020_LUMINANCE), knobs.shadows, knobs.highlights, fields)
     shown = tone_curve(light, CURVE_POWER * knobs.contrast)
-    plain = _is(knobs.saturation, 1) and _is(knobs.vibrance, 0)
-    linear = _mixed(look.to_srgb, shown) if plain else colorfulness(shown, look)
-    linear = into_gamut(linear, _SRGB_LUMINANCE, ceiling=1.0)
+    plain = _is(knobs.saturation, 1) and _is(knobs.vibrance, 0) and look.grading is None
+    linear = _mixed(look.to_srgb, shown) if plain else colored(shown, look)
+    inside = into_gamut(linear, SRGB.luminance, ceiling=1.0)
+    done = inside
     if not _is(knobs.blacks, 0):
-        linear = (linear + BLACKS * knobs.blacks * ((1 - linear) ** 2) ** 3).clamp_(0, 1)  # **6 is five times slower
-    return encode_srgb(linear)
+        done = (inside + BLACKS * knobs.blacks * ((1 - inside) ** 2) ** 3).clamp_(0, 1)  # **6 is five times slower
+    beyond = linear - inside  # what sRGB cannot hold, which comes back in a space that can
+    if look.grading is not None and look.grading.lut is not None:
+        graded = look.grading.lut.applied(encoded(done, SRGB.curve))
+        if look.to_space is None:
+            return graded
+        done, beyond = decoded(graded, SRGB.curve), beyond * (1 - look.grading.lut.strength)
+    if look.to_space is not None:
+        # All other colours are the same in every space, whatever was done to them.
+        done = into_gamut(_mixed(look.to_space, done + beyond), look.space.luminance, ceiling=1.0)
+    return encoded(done, look.space.curve)
 
 
 def _is(knob: Knob, neutral: float) -> bool:
@@ -155,9 +183,6 @@ def _is(knob: Knob, neutral: float) -> bool:
 def _mixed(matrix: Tensor, rgb: Tensor) -> Tensor:
     """A matrix (3, 3) applied to colours (3, ...)."""
     return (matrix @ rgb.flatten(1)).view_as(rgb)
-
-
-_SRGB_LUMINANCE = (0.2126, 0.7152, 0.0722)  # IEC 61966-2-1
 
 
 def _luminance(rgb: Tensor, weights: object) -> Tensor:
@@ -213,9 +238,9 @@ def tone_curve(rgb: Tensor, power: Knob) -> Tensor:
     return torch.lerp(alone, low + place * (high - low), HUE_KEPT)
 
 
-def colorfulness(rgb: Tensor, look: Look) -> Tensor:
+def colored(rgb: Tensor, look: Look) -> Tensor:
     """
-    Saturation and vibrance in OKLab, whose lightness and hue stay; linear Rec.2020 (3, n) to linear sRGB (3, n).
+    All that a look does in OKLab; linear Rec.2020 (3, n) to linear sRGB (3, n).
 
     Saturation multiplies chroma; vibrance does so the less, the more chroma a colour has, and leaves lamps alone.
     """
@@ -226,9 +251,34 @@ def colorfulness(rgb: Tensor, look: Look) -> Tensor:
         chroma_squared = lab[1] ** 2 + lab[2] ** 2
         factor = factor * (1 + look.knobs.vibrance * torch.exp(-chroma_squared / 0.12**2))
     lab = torch.stack([lab[0], lab[1] * factor, lab[2] * factor])
+    grading = look.grading
+    if grading and grading.hues is not None:
+        lab = turned(lab, grading.hues)
+    if grading and grading.mix is not None:
+        lab = colorless(lab, _linear(lab, look), grading.mix, grading.colorless)
+    if grading and grading.tones is not None:
+        lab = toned(lab, grading.tones)
+    return _linear(lab, look)
+
+
+def _linear(lab: Tensor, look: Look) -> Tensor:
+    """OKLab to linear sRGB, (3, n)."""
     return _mixed(look.from_lms, _mixed(look.from_lab, lab).pow(3))
 
 
 def encode_srgb(linear: Tensor) -> Tensor:
-    """Linear 0..1 to sRGB-encoded 0..1, IEC 61966-2-1."""
-    return torch.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear.clamp_min(1e-6).pow(1 / 2.4) - 0.055)
+    """Linear 0..1 to sRGB-encoded 0..1."""
+    return encoded(linear, SRGB.curve)
+
+
+def encoded(linear: Tensor, curve: Curve) -> Tensor:
+    """Linear light 0..1 to encoded values 0..1."""
+    # Where the power is not used it is taken of something that has a slope: an infinite one would spoil the gradient.
+    power = curve.scale * linear.clamp_min(max(curve.cut, 1e-12)).pow(1 / curve.power) - curve.offset
+    return torch.where(linear <= curve.cut, curve.slope * linear, power)
+
+
+def decoded(values: Tensor, curve: Curve) -> Tensor:
+    """Encoded values 0..1 to linear light 0..1."""
+    power = ((values.clamp_min(0) + curve.offset) / curve.scale) ** curve.power
+    return torch.where(values <= curve.slope * curve.cut, values / curve.slope, power)

@@ -52,6 +52,24 @@ CONFIDENCE_DEVIATION = 0.2
 TINT_DUV = 1 / 3000
 """One step of a profile's tint."""
 
+NAMED_LIGHTS: Mapping[str, color.Chromaticity] = {
+    "daylight": (0.33242, 0.34743),
+    "cloudy": (0.31271, 0.32902),
+    "shade": (0.29902, 0.31485),
+    "tungsten": (0.44757, 0.40745),
+    "fluorescent": (0.37208, 0.37529),
+    "flash": color.white_xy(5500.0, 0.0),
+    "sodium": (0.533, 0.415),
+}
+"""CIE xy of the lights that a profile can call by name.
+
+EXIF and DNG count daylight and flash as D55, cloudy as D65, shade as D75 and tungsten as illuminant A; xenon lies
+nearer to a glowing body than the sky does, so flash has D55's temperature without its green. Fluorescent is F2, cool
+white. Sodium is HP1, the high-pressure lamp of the streets, 1960 K. Chromaticities from CIE 15:2004."""
+
+GAIN_NO_LIMIT = 16.0
+"""A profile's `gain_max` that limits nothing."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Witness:
@@ -222,13 +240,17 @@ def white_balance(estimates: LightEstimates, params: WhiteBalanceParams, shot: S
     """
     The light that a profile wants neutralised: the estimated one, the camera's, or one that it names.
 
+    `gain_max` keeps gains in bounds whoever names the light; what is reported is the light after that.
     A profile that wants the camera's setting gets the estimate where the file has none. A frame that says nothing,
     being black or white all over, gets the camera's setting or `NIGHT_K`, with confidence 0.
     """
     camera = estimates.camera
     as_shot, setting = estimates.witnesses.get("as-shot"), _as_shot(shot)
     confidence, source = 0.0, "auto"
-    if params.source == "kelvin":
+    if params.source in NAMED_LIGHTS:
+        named = NAMED_LIGHTS[params.source]
+        neutral, confidence, source = color.white_to_neutral(named, camera.matrices), 1.0, params.source
+    elif params.source == "kelvin":
         # A light that is called greener than it is leaves the picture more magenta, which is what positive asks for.
         named = color.white_xy(params.kelvin, params.tint * TINT_DUV)
         neutral, confidence, source = color.white_to_neutral(named, camera.matrices), 1.0, "kelvin"
@@ -243,9 +265,30 @@ def white_balance(estimates: LightEstimates, params: WhiteBalanceParams, shot: S
         neutral = setting
     else:
         neutral = color.white_to_neutral(color.white_xy(NIGHT_K, 0.0), camera.matrices)
+    neutral = _limited(neutral, params.gain_max, camera)
     _, cct_k, duv = color.neutral_to_white(neutral, camera.matrices)
     found = {name: _reported(witness, camera) for name, witness in estimates.witnesses.items()}
     return Illuminant(neutral, cct_k, duv, confidence, source, found)
+
+
+def _limited(neutral: color.Neutral, gain_max: float, camera: Camera) -> color.Neutral:
+    """
+    The neutral under which neither red nor blue is amplified more than `gain_max` times as much as green.
+
+    It goes as far as it must towards daylight's, so that what a lamp keeps is its own colour: with only blue held back,
+    a bulb would turn from orange to yellow-green. A camera that needs more gain in daylight itself is held back all the
+    same.
+    """
+    least = 1 / gain_max
+    if gain_max >= GAIN_NO_LIMIT or min(neutral) >= least:
+        return neutral
+    daylight = camera.neutral(np.zeros(2))
+    share = 1.0
+    for lamp, day in zip(neutral, daylight, strict=True):
+        if lamp < least and lamp < day:
+            share = min(share, max(0.0, math.log(least / day) / math.log(lamp / day)))
+    red, _, blue = (lamp**share * day ** (1 - share) for lamp, day in zip(neutral, daylight, strict=True))
+    return max(red, least), 1.0, max(blue, least)
 
 
 def _reported(witness: Witness, camera: Camera) -> tuple[float, float, float]:
@@ -255,8 +298,10 @@ def _reported(witness: Witness, camera: Camera) -> tuple[float, float, float]:
 
 def cautions(estimates: LightEstimates, params: WhiteBalanceParams) -> tuple[str, ...]:
     """Sentences for the receipt: what was asked for and could not be had."""
-    if params.source == "kelvin":
-        return ()
+    if params.source == "kelvin" or params.source in NAMED_LIGHTS:
+        if estimates.camera.slack == 1.0:
+            return ()
+        return ("The camera's colour matrix is not known; the light that the profile names is only roughly met.",)
     sentences = []
     if params.source == "as-shot" and "as-shot" not in estimates.witnesses:
         sentences.append("The file has no white balance of the camera; the light was estimated from the frame.")

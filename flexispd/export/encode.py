@@ -20,9 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image
 
+from flexispd.color_spaces import SPACES, SRGB
 from flexispd.errors import CaptureError
 from flexispd.export.exif import exif_tags
-from flexispd.export.icc import SRGB, display_profile
+from flexispd.export.icc import display_profile
 from flexispd.profile import ExportParams
 from flexispd.types import Picture, ShotInfo
 
@@ -49,11 +50,11 @@ class Encoder:
 
 def encode(picture: Picture, shot: ShotInfo, params: ExportParams, software: str) -> bytes:
     """
-    The whole file: pixels turned upright, sRGB profile and EXIF inside.
+    The whole file: pixels turned upright, colour profile and EXIF inside.
 
     Args:
         picture: uint8 for the 8-bit formats and uint16 for the others, see `pixel_type`; anything else is a ValueError,
-            because turning one into the other here would hide a loss of tones.
+            because turning one into the other here would hide a loss of tones. So is one in another colour space.
         shot: For the EXIF block; its orientation is not looked at, the picture's is.
         params: Format and its settings.
         software: Who made this, with version and profile.
@@ -63,8 +64,10 @@ def encode(picture: Picture, shot: ShotInfo, params: ExportParams, software: str
     encoder = _ENCODERS[params.format]
     if picture.values.dtype != encoder.dtype or picture.values.ndim != 3 or picture.values.shape[2] != 3:
         raise ValueError(f"{params.format} takes RGB of {encoder.dtype.__name__}, not {picture.values.dtype}")
+    if picture.space != params.color_space:
+        raise ValueError(f"the picture is in {picture.space}, not in {params.color_space}")
     pixels = upright(picture.values, picture.orientation)
-    exif = exif_tags(shot, software, (pixels.shape[1], pixels.shape[0]), gps=params.gps)
+    exif = exif_tags(shot, software, upright_size(picture), gps=params.gps, space=params.color_space)
     return encoder.encode(pixels, exif, params)
 
 
@@ -120,12 +123,12 @@ def _jpeg(pixels: Pixels, exif: Image.Exif, params: ExportParams) -> bytes:
         subsampling=params.chroma,
         optimize=False,  # a second pass over all coefficients, for two per cent of the size
         exif=exif,
-        icc_profile=display_profile(SRGB),
+        icc_profile=display_profile(SPACES[params.color_space]),
     )
     return file.getvalue()
 
 
-def _png(pixels: Pixels, exif: Image.Exif, params: ExportParams) -> bytes:  # noqa: ARG001
+def _png(pixels: Pixels, exif: Image.Exif, params: ExportParams) -> bytes:
     """cv2 compresses, because it is twice as fast as Pillow, which has no 16-bit RGB; the metadata is ours."""
     settings = [
         *(cv2.IMWRITE_PNG_COMPRESSION, 1),
@@ -136,8 +139,10 @@ def _png(pixels: Pixels, exif: Image.Exif, params: ExportParams) -> bytes:  # no
     if not done:
         raise RuntimeError("cv2 could not encode a PNG")
     png = encoded.data
+    space = SPACES[params.color_space]
     header_end = 8 + 25  # signature, then IHDR: PNG wants the colour profile before the pixels
-    icc = b"sRGB\0\0" + zlib.compress(display_profile(SRGB))
+    name = "sRGB" if space is SRGB else space.description
+    icc = name.encode("ascii") + b"\0\0" + zlib.compress(display_profile(space))
     # EXIF in PNG is the TIFF structure alone, without the six bytes that announce it in a JPEG (PNG 3, 11.3.4.5).
     chunks = _chunk(b"iCCP", icc) + _chunk(b"eXIf", exif.tobytes().removeprefix(b"Exif\0\0"))
     return b"".join((png[:header_end], chunks, png[header_end:]))
@@ -147,7 +152,7 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
-def _tiff(pixels: Pixels, exif: Image.Exif, params: ExportParams) -> bytes:  # noqa: ARG001
+def _tiff(pixels: Pixels, exif: Image.Exif, params: ExportParams) -> bytes:
     """
     An EXIF block is a TIFF file without a picture; with the tags of one, and the pixels behind it, it is whole.
 
@@ -166,7 +171,7 @@ def _tiff(pixels: Pixels, exif: Image.Exif, params: ExportParams) -> bytes:  # n
     exif[0x0116] = height  # RowsPerStrip: one strip
     exif[0x0117] = data.nbytes
     exif[0x011C] = 1  # PlanarConfiguration: interleaved
-    exif[0x8773] = display_profile(SRGB)
+    exif[0x8773] = display_profile(SPACES[params.color_space])
     return b"".join((exif.tobytes().removeprefix(b"Exif\0\0"), data))  # one copy of many megabytes, not two
 
 
@@ -176,3 +181,10 @@ _ENCODERS = {
     "png16": Encoder(np.uint16, _png),
     "tiff16": Encoder(np.uint16, _tiff),
 }
+
+
+def palette_png(pixels: Pixels, colors: int) -> bytes:
+    """A small 8-bit picture (H, W, 3) as a PNG of at most 256 `colors`, without metadata: for web pages."""
+    file = io.BytesIO()
+    Image.fromarray(pixels).quantize(colors, dither=Image.Dither.NONE).save(file, "PNG", optimize=True)
+    return file.getvalue()

@@ -15,13 +15,19 @@ from typing import Any
 from PIL import ExifTags, Image
 from PIL.TiffImagePlugin import IFDRational
 
+from flexispd.profile_params import ColorSpace
 from flexispd.types import ShotInfo
 
 SHORT_MAX = 65535
 LONG_MAX = 2**32 - 1
 
+UNCALIBRATED = 65535
+"""What the ColorSpace tag says of every space but sRGB; the ICC profile says which it is."""
 
-def exif_tags(shot: ShotInfo, software: str, size: tuple[int, int], *, gps: bool = True) -> Image.Exif:
+
+def exif_tags(
+    shot: ShotInfo, software: str, size: tuple[int, int], *, gps: bool = True, space: ColorSpace = "srgb"
+) -> Image.Exif:
     """
     Everything EXIF about one output, to be written by `exif.tobytes()`.
 
@@ -30,6 +36,7 @@ def exif_tags(shot: ShotInfo, software: str, size: tuple[int, int], *, gps: bool
         software: Who made the picture, for the Software tag.
         size: Width and height in pixels, after orientation has been applied to them; the tag becomes 1.
         gps: Whether the position goes into the file.
+        space: Colour space of the pixels.
     """
     base, ifd = ExifTags.Base, ExifTags.IFD
     exif = Image.Exif()
@@ -58,13 +65,15 @@ def exif_tags(shot: ShotInfo, software: str, size: tuple[int, int], *, gps: bool
             base.DateTimeDigitized: _text(shot.taken_at),
             base.FocalLength: _rational(_fraction(shot.focal_length_mm, 100)),
             base.FlashPixVersion: b"0100",
-            base.ColorSpace: 1,  # sRGB
+            base.ColorSpace: 1 if space == "srgb" else UNCALIBRATED,
             base.ExifImageWidth: size[0],
             base.ExifImageHeight: size[1],
             base.LensModel: _text(shot.lens),
             **_sensitivity(shot.iso),
         }
     )
+    if space == "adobe-rgb":
+        exif[ifd.Exif][ifd.Interop] = {int(base.InteropIndex): "R03"}  # DCF 2.0: the optional colour space
     if gps and shot.gps is not None and {"latitude", "longitude"} <= shot.gps.keys():
         exif[ifd.GPSInfo] = _position(shot.gps)
     return exif

@@ -9,15 +9,12 @@ matrix with a curve says the same in both.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 
+from flexispd.color_spaces import Chromaticity, Curve, RGBSpace, xy_to_xyz
 from flexispd.types import Float64
-
-Chromaticity = tuple[float, float]
 
 PCS_WHITE = (0.9642, 1.0, 0.8249)
 """D50 as XYZ, the white of ICC's connection space (ICC.1:2001-04, 6.1.11)."""
@@ -29,46 +26,11 @@ CURVE_POINTS = 1024
 """Enough that linear interpolation between them errs by less than a step of 16 bit."""
 
 
-@dataclass(frozen=True, slots=True)
-class RGBSpace:
-    """
-    A display-referred RGB space.
-
-    Attributes:
-        description: What viewers show; ASCII.
-        red, green, blue, white: CIE 1931 chromaticities x, y.
-        to_linear: Encoded value to light, both 0..1, elementwise.
-    """
-
-    description: str
-    red: Chromaticity
-    green: Chromaticity
-    blue: Chromaticity
-    white: Chromaticity
-    to_linear: Callable[[Float64], Float64]
-
-
-def _srgb_to_linear(encoded: Float64) -> Float64:
-    """Inverse of the sRGB encoding, IEC 61966-2-1:1999, equations 5 and 6."""
-    return np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
-
-
-SRGB = RGBSpace(
-    "sRGB IEC61966-2.1",
-    red=(0.640, 0.330),
-    green=(0.300, 0.600),
-    blue=(0.150, 0.060),
-    white=(0.3127, 0.3290),
-    to_linear=_srgb_to_linear,
-)
-"""Primaries and white of ITU-R BT.709-2, curve of IEC 61966-2-1:1999."""
-
-
 @cache
 def display_profile(space: RGBSpace) -> bytes:
-    """The space as an ICC display profile of about 2.7 KB; the same bytes on every call and machine."""
+    """The space as an ICC display profile of at most 2.7 KB; the same bytes on every call and machine."""
     colorants = adapted_colorants(space)  # columns R, G, B
-    curve = _curve(space.to_linear)
+    curve = _curve(space.curve)
     tags = {
         b"desc": _description(space.description),
         b"cprt": b"text" + bytes(4) + b"No copyright, use freely\0",
@@ -86,22 +48,15 @@ def display_profile(space: RGBSpace) -> bytes:
 
 def adapted_colorants(space: RGBSpace) -> Float64:
     """Linear RGB of the space to XYZ under D50, shape (3, 3)."""
-    primaries = np.stack([_xyz_of(c) for c in (space.red, space.green, space.blue)], axis=1)
-    amounts = np.linalg.solve(primaries, _xyz_of(space.white))
-    adapted: Float64 = _adaptation(space.white) @ (primaries * amounts)
+    adapted: Float64 = _adaptation(space.white) @ space.to_xyz
     return adapted
 
 
 def _adaptation(white: Chromaticity) -> Float64:
     """Bradford adaptation of XYZ from `white` to D50, shape (3, 3)."""
-    gains = (BRADFORD @ np.array(PCS_WHITE)) / (BRADFORD @ _xyz_of(white))
+    gains = (BRADFORD @ np.array(PCS_WHITE)) / (BRADFORD @ xy_to_xyz(white))
     adaptation: Float64 = np.linalg.solve(BRADFORD, gains[:, None] * BRADFORD)
     return adaptation
-
-
-def _xyz_of(chromaticity: Chromaticity) -> Float64:
-    x, y = chromaticity
-    return np.array([x / y, 1.0, (1 - x - y) / y])
 
 
 def _assemble(tags: dict[bytes, bytes]) -> bytes:
@@ -133,8 +88,11 @@ def _description(text: str) -> bytes:
     return b"desc" + bytes(4) + struct.pack(">I", len(ascii_text)) + ascii_text + bytes(4 + 4 + 2 + 1 + 67)
 
 
-def _curve(to_linear: Callable[[Float64], Float64]) -> bytes:
-    light = to_linear(np.linspace(0.0, 1.0, CURVE_POINTS))
+def _curve(curve: Curve) -> bytes:
+    """A power as its exponent, of which eight bits are below one; any other curve as a table."""
+    if not curve.cut:
+        return b"curv" + bytes(4) + struct.pack(">IH", 1, round(256 * curve.power))
+    light = curve.to_linear(np.linspace(0.0, 1.0, CURVE_POINTS))
     return b"curv" + bytes(4) + struct.pack(">I", CURVE_POINTS) + np.rint(65535 * light).astype(">u2").tobytes()
 
 

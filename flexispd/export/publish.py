@@ -3,7 +3,7 @@ Writing outputs so that a reader sees all of a file or none of it, and a power c
 
     1  every file is written and synced under a temporary name in its own folder    where a full disk shows
     2  all are renamed, in the order given                                          each rename is atomic
-    3  the folders are synced                                                       else a power cut undoes renames
+    3  the folders are synced, each before the first rename in the next             else a power cut undoes renames
 
 An error in step 1 leaves nothing behind, and one in step 2 nothing that was not there before. Only a crash leaves
 temporary files. They are known by their names, and by nobody holding the lock that a writer keeps on each of its own
@@ -105,7 +105,12 @@ def publish_together(
                     staged.append((_stage(data, target.parent, locks), target))
             if anchor is not None:
                 anchor.check()  # from here on, the open files keep the volume from being unmounted
+            before = folders[0]
             for temporary, target in staged:
+                if target.parent != before:
+                    with _translated(before):
+                        _sync_folder(before)
+                    before = target.parent
                 with _translated(target):
                     _appear(temporary, target, replace=target in replacing)
                     if target not in replacing:

@@ -87,7 +87,7 @@ class OutputFile:
     A file that came out.
 
     Attributes:
-        name: In the receipt's own folder, so that an outbox can be moved.
+        name: In the receipt's own folder or, as `FOLDER/NAME`, in one beside it, so that an outbox can be moved.
         width, height: In pixels, upright.
     """
 
@@ -265,6 +265,11 @@ def read_receipt(path: Path) -> Receipt | None:
         return None
 
 
+def name_beside(receipt_path: Path, output: Path) -> str:
+    """What a receipt calls an output."""
+    return str(output.relative_to(receipt_path.parent))
+
+
 def sha256_of(path: Path) -> str:
     """SHA-256 of a file's content, in hex. Raises OSError."""
     with path.open("rb") as file:
@@ -364,11 +369,13 @@ def _input_of(document: Mapping[str, Any]) -> InputFile:
 
 
 def _output_of(document: Mapping[str, Any]) -> OutputFile:
-    export = ExportParams(**{field.name: document[field.name] for field in dataclasses.fields(ExportParams)})
+    known = {field.name for field in dataclasses.fields(ExportParams)}
+    export = ExportParams(**{name: value for name, value in document.items() if name in known})
     width, height = int(document["width"]), int(document["height"])
     name = _path_of(document)
-    if "/" in name or "\0" in name or name in ("", ".", ".."):
-        raise ValueError("not the name of a file beside the receipt")
+    parts = name.split("/")
+    if "\0" in name or len(parts) > 2 or not {"", ".", ".."}.isdisjoint(parts):
+        raise ValueError("not the name of a file beside the receipt, or in a folder there")
     return OutputFile(name, _text(document["sha256"]), width, height, export)
 
 

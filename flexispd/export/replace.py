@@ -35,7 +35,15 @@ from typing import Literal
 
 from flexispd.errors import CaptureError, NameTakenError, TransientError, displayable
 from flexispd.export.publish import Anchor, outbox_error, publish_together
-from flexispd.export.receipt import Ingredients, OutputFile, Receipt, read_receipt, receipt_bytes, sha256_of
+from flexispd.export.receipt import (
+    Ingredients,
+    OutputFile,
+    Receipt,
+    name_beside,
+    read_receipt,
+    receipt_bytes,
+    sha256_of,
+)
 from flexispd.profile import ExportParams
 
 Replacing = Literal["never", "stale", "always"]
@@ -64,7 +72,8 @@ def may_replace(
     targets: Mapping[Path, ExportParams], receipt_path: Path, ingredients: Ingredients, mode: Replacing
 ) -> Clearance:
     """
-    Decide by the table above, for all targets of one capture and profile together; they lie beside the receipt.
+    Decide by the table above, for all targets of one capture and profile together; they lie beside the receipt, or in
+    folders that do.
 
     The receipt counts as an output: under "never" it is not replaced by one of other ingredients, as long as anything
     it describes is there. Targets of which some are missing are an interrupted run, and may be completed.
@@ -78,7 +87,7 @@ def may_replace(
     standing = _standing(receipt_path)
     ours = set[str]() if standing is None else {receipt_path.name, *_names(standing.outputs, standing.earlier_outputs)}
     for path in taken:
-        if path.name not in ours:
+        if name_beside(receipt_path, path) not in ours:
             raise NameTakenError(
                 f"{displayable(path)} already exists and is not ours, or was changed since.", remedy=_ELSEWHERE
             )
@@ -87,10 +96,11 @@ def may_replace(
     if len(ours) > 1:
         _refuse_another_photograph(standing, ingredients, mode)
     made = {output.name: output.export for output in standing.outputs} if standing.made_of(ingredients) else {}
-    current = {t for t, params in targets.items() if t.name in made and _same_export(made[t.name], params)}
+    names = {target: name_beside(receipt_path, target) for target in targets}
+    current = {t for t, params in targets.items() if names[t] in made and _same_export(made[names[t]], params)}
     if mode == "never":
         stale = [t for t in targets if t in taken and t not in current]
-        orphaned = [receipt_path.with_name(name) for name in sorted(_names(standing.outputs) - made.keys())]
+        orphaned = [receipt_path.parent / name for name in sorted(_names(standing.outputs) - made.keys())]
         if stale or orphaned:
             raise CaptureError(
                 f"{displayable([*stale, *orphaned][0])} already exists, made with other settings, weights or metadata.",
@@ -121,7 +131,9 @@ def publish_with_receipt(
 def _refuse_a_race(target: Path, receipt_path: Path) -> None:
     """The name was free a moment ago: a TransientError if another run of ours took it."""
     standing = _standing(receipt_path)
-    if standing is not None and (target == receipt_path or target.name in _names(standing.outputs)):
+    if standing is not None and (
+        target == receipt_path or name_beside(receipt_path, target) in _names(standing.outputs)
+    ):
         raise TransientError(
             f"Another run of flexispd wrote {displayable(target)} just now.", remedy="Run this again."
         ) from None
@@ -134,7 +146,7 @@ def _standing(receipt_path: Path) -> Receipt | None:
     if receipt is None:
         return None
     names = _names(receipt.outputs, receipt.earlier_outputs)
-    contents = {name: _content(receipt_path.with_name(name)) for name in names}
+    contents = {name: _content(receipt_path.parent / name) for name in names}
     return dataclasses.replace(
         receipt,
         outputs=tuple(o for o in receipt.outputs if contents[o.name] == o.sha256),
@@ -188,6 +200,6 @@ def _refuse_another_photograph(standing: Receipt, ingredients: Ingredients, mode
 
 
 def _same_export(one: ExportParams, other: ExportParams) -> bool:
-    if one.format == other.format != "jpeg":
-        return one.gps == other.gps  # quality and chroma mean nothing to the others
+    if other.format != "jpeg":  # quality and chroma mean nothing to the others
+        one = dataclasses.replace(one, quality=other.quality, chroma=other.chroma)
     return one == other

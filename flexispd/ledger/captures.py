@@ -38,7 +38,7 @@ class Record:
         cause: What a waiting row waits for: "metadata", "whole file", "file access", "outbox", "volume" or "networks".
         profile: Name of the profile that it was stamped with; `profile_sha256` is its content, `look` its snapshot.
         target: Below the outbox, without extension; None until a worker has read it.
-        outputs: (name, SHA-256, size in bytes) of each, in the target's folder.
+        outputs: (name, SHA-256, size in bytes) of each; names from the receipt's folder on, as `web/DSC1.jpg`.
         twin: Of a duplicate, the id of the row with the same bytes.
     """
 

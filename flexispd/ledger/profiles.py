@@ -1,8 +1,8 @@
 """
 The looks that captures are stamped with.
 
-A snapshot of the profile's text is kept, so a queued capture gets the look that was asked for when it arrived, whatever
-happens to the file meanwhile.
+A snapshot is kept of the profile's text, with all that it builds on, so a queued capture gets the look that was asked
+for when it arrived, whatever happens to any file meanwhile. Only a look-up table is not in it, but its hash is.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ class Summary:
 
     Attributes:
         folder: The raw's folder below its inbox.
-        outputs: Names in the folder of the receipt.
+        outputs: Names from the folder of the receipt on, such as `web/DSC1.natural.jpg`.
         receipt: Below the outbox.
     """
 

@@ -50,7 +50,7 @@ create table capture (
     target_key blob unique,               -- the same for file systems that are blind to case
     twin integer,                         -- of a duplicate: the row that is rendered
     receipt blob,
-    outputs text not null default '[]',   -- JSON: [name, sha256, size_bytes], names as the receipt's folder has them
+    outputs text not null default '[]',   -- JSON: [name, sha256, size_bytes], names from the receipt's folder on
     device text,
     render_ms real,
     taken_at text,

@@ -181,7 +181,8 @@ def finish(ledger: Ledger, finished: Finished, outbox: Path, at_s: float) -> Non
     The row itself is durable with the next `sync`: after a power cut before that, a worker finds the receipt.
     """
     receipt = finished.receipt.relative_to(outbox)
-    outputs = [(output.path.name, output.sha256, output.size_bytes) for output in finished.outputs]
+    beside = finished.receipt.parent
+    outputs = [(str(o.path.relative_to(beside)), o.sha256, o.size_bytes) for o in finished.outputs]
     with ledger.writing(durable=False) as db:
         db.execute(
             "update capture set receipt = ?, outputs = ?, device = ?, render_ms = ?, taken_at = ?, camera = ?,"

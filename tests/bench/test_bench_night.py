@@ -15,7 +15,6 @@ from flexispd.bench.metrics import ciede2000, lab_of, matched, to_encoded
 from flexispd.bench.night_raw import BLACK, COLOR_MATRICES, LIGHTS, UNDEREXPOSED_EV_MAX, WHITE, night_raw
 from flexispd.bench.noisy import at_iso
 from flexispd.bench.pictures import find_photographs
-from flexispd.bench.sheet import CELL_PX, cell_of, contact_sheet
 from flexispd.decode import read_mosaic
 from flexispd.errors import SetupError
 from flexispd.types import CFA, Capture
@@ -170,7 +169,7 @@ def test_profiles_and_libraw_have_their_figures(photographs, tmp_path):
         assert row["ciede2000"] > 0
     assert result.notes[0] == "ISO 1600, 3 photographs (2 day, 1 night)."
     assert result.notes[1].startswith("PSNR: natural ")
-    assert opened((tmp_path / "sheets/all.png").read_bytes()).shape[1] > 5 * CELL_PX
+    assert opened((tmp_path / "sheets/all.png").read_bytes()).shape[1] > 5 * 112
 
 
 def test_photographs_that_a_training_keeps_back_can_be_chosen(tmp_path):
@@ -244,19 +243,6 @@ def test_a_picture_without_its_border_is_compared_where_it_belongs():
     for wrong in (truth[1:], truth[20:-20]):
         with pytest.raises(ConverterError, match="pixels came of 100x90"):
             night.alike(wrong, truth)
-
-
-def test_a_sheet_has_a_row_for_each_picture_and_a_gap_where_one_is_missing():
-    """
-    Cells keep their shape.
-    """
-    cell = cell_of(GRAY / 255)
-
-    sheet = opened(contact_sheet(["one", "two"], [("a", {"one": cell})] * 2))
-
-    assert cell.shape == (CELL_PX * 200 // 240, CELL_PX, 3)
-    assert np.count_nonzero(sheet[:, :, 0] == 160) >= 2 * 0.99 * CELL_PX * cell.shape[0]
-    assert sheet.shape[1] > 2 * CELL_PX
 
 
 def test_the_known_converters_are_the_two_that_users_have():

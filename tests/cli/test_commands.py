@@ -119,7 +119,7 @@ def test_a_broken_profile_does_not_hide_the_others(capsys: pytest.CaptureFixture
 
     printed = capsys.readouterr()
     assert "natural" in printed.out
-    assert "broken.toml, line 2: [render] contrast must lie in 0.5 .. 2" in printed.err
+    assert "broken.toml, line 2, column 12: [render] contrast must lie in 0.5 .. 2" in printed.err
 
 
 @pytest.mark.parametrize("name", ["neutral", "natural", "vivid-night", "deep-flexisp-2022"])

@@ -26,9 +26,17 @@ def test_a_finished_capture_is_told_with_its_receipt(studio: Studio) -> None:
     assert version["files"] == [{"role": "raw", "path": capture["path"], "size_bytes": len("night/DSC1.NEF")}]
     assert version["rendering"]["white_balance"] == {"source": "auto", "cct_k": 3100.4}
     assert version["rendering"]["device"] == "cpu"
+    assert version["rendering"]["rule"] == {"number": 2, "when": "iso > 1600", "use": "vivid-night"}
     code, out = studio.run("explain", "1")
     assert code == 0
-    for part in ("is done: rendered.", "on cpu in 2,000 ms", "auto, 3100 K", "The lens is unknown.", "arrived"):
+    for part in (
+        "is done: rendered.",
+        "on cpu in 2,000 ms",
+        "auto, 3100 K",
+        "2, iso > 1600: the look of vivid-night",
+        "The lens is unknown.",
+        "arrived",
+    ):
         assert part in out
 
 

@@ -113,3 +113,19 @@ def test_a_volume_that_is_not_there_is_not_a_thousand_missing_pictures(studio: S
 
     assert (code, out) == (1, "")
     assert "is not there" in studio.error
+
+
+def test_pictures_in_folders_of_their_own_are_verified_too(studio: Studio) -> None:
+    """
+    An export may have a folder beside the receipt; the ledger and the receipt name the picture with it.
+    """
+    studio.publish("a.NEF", folder="web")
+    picture = studio.outbox / "web" / "a.natural.jpg"
+
+    assert studio.run("verify") == (0, "1 arrived, 1 verified\n")
+    assert studio.json("ls")[0]["outputs"] == [str(picture)]
+    assert str(picture) in studio.run("explain", "a.natural.jpg")[1]
+    picture.write_bytes(b"retouched")
+    assert faults(studio) == [("altered", "a.natural.jpg")]
+    picture.unlink()
+    assert faults(studio) == [("missing", "a.natural.jpg")]

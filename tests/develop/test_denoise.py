@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from flexispd.develop.denoise import denoise, network_level, remove_noise
+from flexispd.develop.denoise import denoise, fine_noise, network_level, remove_noise
 from flexispd.develop.networks.denoise_unet import DenoiseUNet
 from flexispd.develop.tiling import Tiling
 from flexispd.profile import DenoiseParams
@@ -109,3 +109,52 @@ def test_strength_above_one_tells_the_network_of_more_noise():
 
     assert told[1] / told[0] == pytest.approx(1.5, rel=0.05)
     assert remove_noise(noisy, clean, DenoiseParams(1.5, 1.5), GAINS) is clean
+
+
+def blotched():
+    """Noise that is fine and coarse, grey and coloured, over a flat frame: noisy and clean planes, (4, 96, 96)."""
+    generator = torch.Generator().manual_seed(3)
+    clean = torch.full((4, 96, 96), 0.2)
+    fine = torch.randn(4, 96, 96, generator=generator)
+    coarse = torch.randn(1, 1, 6, 6, generator=generator)
+    blotches = torch.nn.functional.interpolate(coarse, size=(96, 96), mode="bicubic")[0]
+    return clean + 0.02 * (fine + blotches) / GAINS[:, None, None], clean
+
+
+def test_grain_that_is_given_back_is_fine_and_grey():
+    """
+    No colour and no blotches come back: alike in all channels after white balance, and without mean over 16 samples.
+    """
+    noisy, clean = blotched()
+    grain = fine_noise(noisy, clean, GAINS)
+
+    back = (remove_noise(noisy, clean, DenoiseParams(keep_grain=1.0), GAINS, grain) - clean) * GAINS[:, None, None]
+
+    assert torch.allclose(back, back[:1].expand_as(back), atol=1e-6)
+    assert back[0].std() == pytest.approx(0.01, rel=0.1)  # the mean of four sites has half of a site's deviation
+    assert torch.nn.functional.avg_pool2d(back[:1], 16).std() < 6e-4
+
+
+@pytest.mark.parametrize("share", [0.25, 0.5])
+def test_grain_is_given_back_by_its_share_of_what_was_taken(share):
+    """
+    Half of the knob gives half of the grain, and a profile that took half of the noise gives half of it back.
+    """
+    noisy, clean = blotched()
+    grain = fine_noise(noisy, clean, GAINS)
+
+    def given(luminance, keep_grain):
+        without = remove_noise(noisy, clean, DenoiseParams(luminance, 1.0), GAINS)
+        return remove_noise(noisy, clean, DenoiseParams(luminance, 1.0, keep_grain), GAINS, grain) - without
+
+    assert torch.allclose(given(1.0, share), share * given(1.0, 1.0), atol=1e-6)
+    assert torch.allclose(given(share, 1.0), share * given(1.0, 1.0), atol=1e-6)
+
+
+def test_no_grain_given_back_is_the_picture_without():
+    """
+    At rest the knob changes no bit.
+    """
+    noisy, clean = planes()
+
+    assert remove_noise(noisy, clean, DenoiseParams(keep_grain=0.0), GAINS) is clean

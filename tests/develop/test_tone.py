@@ -9,6 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from flexispd.color_spaces import SPACES
 from flexispd.develop.tone import GRAY, Look, apply_look, into_gamut, tone_curve
 from flexispd.profile import RenderParams
 
@@ -170,3 +171,39 @@ def test_the_gamut_keeps_luminance_and_what_is_inside():
     assert np.allclose(np.dot(weights, moved.numpy()), np.dot(weights, colors.numpy()), atol=1e-6)
     assert moved.min() >= 0
     assert moved.max() <= 1
+
+
+@pytest.mark.parametrize("space", ["display-p3", "adobe-rgb", "rec2020"])
+@pytest.mark.parametrize("knobs", [{}, {"blacks": 1.0}, {"blacks": -1.0}, {"saturation": 1.3, "vibrance": 0.5}])
+def test_what_srgb_holds_is_the_same_in_every_space(space, knobs):
+    """
+    Whatever the knobs; what it does not hold is more colourful than in sRGB.
+    """
+    light = torch.rand(3, 5000, generator=torch.Generator().manual_seed(1)) ** 3
+    plain = {name: value for name, value in knobs.items() if name != "blacks"}
+    narrow, before = shown(light, **knobs), shown(light, **plain)
+    wide = apply_look(light, look_of(**knobs).shown_in(SPACES[space]))
+
+    to_srgb = np.linalg.inv(SPACES["srgb"].to_xyz) @ SPACES[space].to_xyz
+    there = to_srgb @ SPACES[space].curve.to_linear(wide)
+    linear = SPACES["srgb"].curve.to_linear(narrow)
+    margin = 1e-4  # the gamut moves what lies outside to its border
+    inside = ((before > margin).all(dim=0) & (before < 1 - margin).all(dim=0)).numpy()
+    assert 0.02 < inside.mean() < 0.98
+    assert np.abs(there - linear)[:, inside].max() < 1e-5
+    assert np.ptp(there, axis=0)[~inside].mean() > 1.02 * np.ptp(linear, axis=0)[~inside].mean()
+    assert wide.min() >= 0
+    assert wide.max() <= 1 + 1e-6
+
+
+@pytest.mark.parametrize("space", SPACES)
+def test_grey_has_the_same_light_in_every_space(space):
+    """
+    Black is 0 and stays it; each space encodes grey with its own curve.
+    """
+    out = apply_look(gray(torch.tensor([0.0, GRAY, 1e4])), look_of().shown_in(SPACES[space]))
+    light = SPACES[space].curve.to_linear(out)
+
+    assert np.abs(light - light[1]).max() < 2e-5
+    assert light[1] == pytest.approx([0, GRAY, 1], abs=2e-3)
+    assert out[1, 0] < 0.5 / 65535

@@ -1,5 +1,7 @@
 """Stage 2: what the pixels tell, how the witnesses are mixed, and what a profile gets."""
 
+import dataclasses
+import itertools
 import math
 
 import numpy as np
@@ -13,8 +15,19 @@ from flexispd.decode.metadata import merge
 from flexispd.develop import color
 from flexispd.develop.light_statistics import Camera, gray_pixels, histograms, thumbnail
 from flexispd.develop.networks.illuminant_net import BIN_WIDTH, IlluminantNet
-from flexispd.develop.white_balance import Witness, camera_of, cautions, estimate, exposure_ev, mix, white_balance
+from flexispd.develop.white_balance import (
+    NAMED_LIGHTS,
+    Witness,
+    camera_of,
+    cautions,
+    estimate,
+    exposure_ev,
+    judge,
+    mix,
+    white_balance,
+)
 from flexispd.profile import WhiteBalanceParams
+from flexispd.profile_params import SOURCES, Source
 from flexispd.types import ColorMatrix, ShotInfo
 
 MATRICES = (
@@ -124,6 +137,81 @@ def test_kelvin_names_the_light() -> None:
     assert tinted.duv == pytest.approx(0.01, abs=1e-3)
     # Gains are the inverse of the neutral; green's gain, relative to the others, is what falls.
     assert plain.neutral[0] * plain.neutral[2] > tinted.neutral[0] * tinted.neutral[2]
+
+
+@pytest.mark.parametrize(
+    ("source", "cct_k"),
+    [
+        ("daylight", 5500),
+        ("cloudy", 6500),
+        ("shade", 7500),
+        ("tungsten", 2856),
+        ("fluorescent", 4230),
+        ("flash", 5500),
+        ("sodium", 1960),
+    ],
+)
+def test_a_kind_of_light_is_neutralised_by_its_name(source: Source, cct_k: float) -> None:
+    """Each name is a light of a known colour temperature, close to the glowing bodies; the receipt tells the name."""
+    estimates = estimate(scene(neutral_of(2700)), SHOT, None)
+    found = white_balance(estimates, WhiteBalanceParams(source=source), SHOT)
+
+    assert found.source == source
+    assert found.confidence == 1
+    assert found.cct_k == pytest.approx(cct_k, rel=0.01)
+    assert abs(found.duv) < 0.004
+    assert cautions(estimates, WhiteBalanceParams(source=source)) == ()
+
+
+def test_every_kind_of_light_that_a_profile_may_name_is_known() -> None:
+    """The names of the knob and those of the lights are the same."""
+    assert set(NAMED_LIGHTS) == set(SOURCES) - {"auto", "as-shot", "kelvin"}
+
+
+@pytest.mark.parametrize("source", ["tungsten", "kelvin"])
+def test_a_named_light_needs_the_cameras_own_matrix(source: Source) -> None:
+    """Under another camera's matrix the receipt says that the light is only roughly met."""
+    shot = ShotInfo(color_matrices=MATRICES, sources={"color_matrices": "default"})
+    estimates = estimate(scene(neutral_of(2700)), shot, None)
+
+    assert "only roughly" in cautions(estimates, WhiteBalanceParams(source=source))[0]
+
+
+@given(gain_max=st.floats(1, 15.9), cct_k=st.floats(1900, 9000))
+@settings(max_examples=30, deadline=None)
+def test_no_gain_is_larger_than_the_largest(gain_max: float, cct_k: float) -> None:
+    """Red and blue are amplified at most so much more than green; a light that needs less is neutralised as before."""
+    params = WhiteBalanceParams(source="kelvin", kelvin=cct_k)
+    estimates = judge(thumbnail(torch.zeros(4, 2, 2)), camera_of(SHOT), SHOT, None)
+    plain = white_balance(estimates, params, SHOT).neutral
+    limited = white_balance(estimates, dataclasses.replace(params, gain_max=gain_max), SHOT).neutral
+
+    assert 1 / min(limited) <= gain_max * (1 + 1e-9)
+    assert limited == plain or 1 / min(plain) > gain_max
+
+
+def test_a_lamp_that_is_not_neutralised_keeps_its_own_colour() -> None:
+    """Held back, the neutral lies between the lamp's and daylight's, on the way from one to the other."""
+    sodium = WhiteBalanceParams(source="sodium")
+    estimates = judge(thumbnail(torch.zeros(4, 2, 2)), camera_of(SHOT), SHOT, None)
+    chromas = [
+        estimates.camera.chroma(white_balance(estimates, dataclasses.replace(sodium, gain_max=most), SHOT).neutral)
+        for most in (16.0, 4.0, 3.0)
+    ]
+
+    for more, less in itertools.pairwise(chromas):
+        assert np.linalg.norm(less) < 0.95 * np.linalg.norm(more)
+        assert less @ more == pytest.approx(np.linalg.norm(less) * np.linalg.norm(more), rel=1e-6)
+
+
+def test_the_end_of_the_knob_is_no_limit() -> None:
+    """At 16 the neutral is the one of a profile without the knob, bit by bit, however blue or red the light."""
+    estimates = estimate(scene(neutral_of(2000)), SHOT, None)
+
+    assert (
+        white_balance(estimates, AUTO, SHOT).neutral
+        == white_balance(estimates, dataclasses.replace(AUTO, gain_max=16.0), SHOT).neutral
+    )
 
 
 def witness(camera: Camera, cct_k: float, deviation: float = 0.1) -> Witness:

@@ -9,9 +9,10 @@ import tifffile
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps
 
+from flexispd.color_spaces import SRGB
 from flexispd.errors import CaptureError
 from flexispd.export.encode import encode, pixel_type, upright, upright_size
-from flexispd.export.icc import SRGB, display_profile
+from flexispd.export.icc import display_profile
 from flexispd.profile import ExportParams
 from flexispd.types import Picture, ShotInfo
 

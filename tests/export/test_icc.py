@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from flexispd.export.icc import SRGB, adapted_colorants, display_profile
+from flexispd.color_spaces import SRGB
+from flexispd.export.icc import adapted_colorants, display_profile
 
 
 def test_a_colour_managed_viewer_shows_the_pixels_as_srgb() -> None:

@@ -378,3 +378,45 @@ def test_nothing_is_written_into_a_folder_that_took_the_place_of_another(tmp_pat
     with pytest.raises(BlockedError):
         publish_together([(outbox / "b.jpg", b"b")], anchor=anchor)
     assert not outbox.exists()
+
+
+def test_a_folder_is_durable_before_anything_appears_in_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    A receipt comes first, its pictures may lie in folders beside it: no power cut leaves a picture without a receipt.
+    """
+    receipt, picture = tmp_path / "a.json", tmp_path / "web" / "a.jpg"
+    synced: list[tuple[str, bool, bool]] = []
+    sync = os.fsync
+
+    def noted(descriptor: int) -> None:
+        sync(descriptor)
+        place = Path(f"/proc/self/fd/{descriptor}").readlink()
+        if place.is_dir():
+            synced.append((place.name, receipt.exists(), picture.exists()))
+
+    monkeypatch.setattr(os, "fsync", noted)
+    publish_together([(receipt, b"{}"), (picture, b"picture")])
+
+    outbox = tmp_path.name
+    assert synced == [
+        (outbox, False, False),  # the folder `web` was made
+        (outbox, True, False),
+        (outbox, True, True),
+        ("web", True, True),
+    ]
+
+
+def test_a_set_in_several_folders_appears_or_none_of_it(tmp_path: Path) -> None:
+    """
+    Also the folder that was made for it goes away again.
+    """
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "a.jpg").write_bytes(b"somebody else's")
+    files = [tmp_path / "a.json", tmp_path / "web" / "a.jpg", tmp_path / "full" / "a.jpg"]
+
+    with pytest.raises(NameTakenError):
+        publish_together([(path, b"ours") for path in files])
+
+    assert everything_below(tmp_path) == ["full", "full/a.jpg"]

@@ -82,7 +82,7 @@ def test_a_receipt_names_everything_that_went_in_and_came_out() -> None:
     assert document["input"] == {"path": "/in/DSC1.NEF", "size_bytes": 10, "sha256": "a" * 64}
     assert document["sidecars"][0]["path"] == "/in/DSC1.json"
     assert document["profile"]["name"] == "natural"
-    assert document["profile"]["values"]["denoise"] == {"luminance": 1.0, "chrominance": 1.0}
+    assert document["profile"]["values"]["denoise"] == {"luminance": 1.0, "chrominance": 1.0, "keep_grain": 0.0}
     assert document["weights"] == {"denoise": "d" * 64}
     assert document["metadata"]["model"] == {"value": "NIKON D500", "source": "exif"}
     assert document["metadata"]["noise_profile"]["value"]["shot"] == [1e-4] * 4
@@ -335,3 +335,58 @@ def test_names_survive_a_system_that_knows_ascii_only() -> None:
 
     assert done.returncode == 0, done.stderr
     assert done.stdout == "{'path': 'caf\\xe9.dng'} ascii\n"
+
+
+def test_an_output_may_lie_in_a_folder_beside_the_receipt(tmp_path: Path) -> None:
+    """
+    One folder, below the receipt's own; its settings come back with it.
+    """
+    export = ExportParams(folder="web", color_space="display-p3", edge_px=2048, sharpening=0.4, watermark="(c) A. B.")
+    output = OutputFile("web/DSC1.natural.jpg", "e" * 64, 3, 2, export)
+
+    assert stored(receipt_of(output), tmp_path).outputs == (output,)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../a.jpg",
+        "web/../../a.jpg",
+        "web/..",
+        "/etc/passwd",
+        "//a.jpg",
+        "./a.jpg",
+        "a/b/c.jpg",
+        "web/",
+        "..",
+        "a\0.jpg",
+        "",
+    ],
+)
+def test_a_receipt_that_points_elsewhere_is_none(name: str, tmp_path: Path) -> None:
+    """
+    Whoever can write a receipt must not make us look at, or replace, what lies outside of its folder.
+    """
+    path = tmp_path / "receipt.json"
+    document = document_of(receipt_of(JPEG))
+    document["outputs"][0]["path"] = name
+    path.write_text(json.dumps(document))
+
+    assert read_receipt(path) is None
+
+
+def test_a_receipt_from_before_there_were_folders_is_read(tmp_path: Path) -> None:
+    """
+    It names fewer settings, and those that it does not name had their defaults.
+    """
+    path = tmp_path / "receipt.json"
+    document = document_of(receipt_of(JPEG))
+    for setting in ("color_space", "edge_px", "sharpening", "watermark", "folder"):
+        del document["outputs"][0][setting]
+    path.write_text(json.dumps(document))
+
+    receipt = read_receipt(path)
+
+    assert receipt is not None
+    assert receipt.outputs == (JPEG,)
+    assert receipt.made_of(INGREDIENTS)

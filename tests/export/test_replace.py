@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -369,3 +370,44 @@ def test_the_slower_of_two_runs_is_told_to_run_again(outbox: Outbox) -> None:
 
     assert outbox.jpeg.read_bytes() == before
     assert read_receipt(outbox.receipt) is not None
+
+
+def test_a_picture_in_a_folder_is_ours_by_its_path(outbox: Outbox) -> None:
+    """
+    The same name beside the receipt belongs to another export, or to a stranger.
+    """
+    web = replace(JPEG, folder="web", edge_px=100)
+    small = outbox.folder / "web" / outbox.jpeg.name
+    targets = {outbox.jpeg: JPEG, small: web}
+    clearance = may_replace(targets, outbox.receipt, NATURAL, "never")
+    outputs = [
+        OutputFile(name, hashlib.sha256(name.encode()).hexdigest(), 3, 2, params)
+        for name, params in ((outbox.jpeg.name, JPEG), (f"web/{small.name}", web))
+    ]
+    receipt = build_receipt(NATURAL, ShotInfo(), Picture(np.zeros((2, 3, 3), np.uint8), 1, {}), outputs)
+    pictures = {outbox.jpeg: outputs[0].name.encode(), small: outputs[1].name.encode()}
+    publish_with_receipt(receipt, outbox.receipt, pictures, clearance)
+
+    assert may_replace(targets, outbox.receipt, NATURAL, "stale").up_to_date
+    small.unlink()
+    assert not may_replace(targets, outbox.receipt, NATURAL, "stale").up_to_date
+    assert may_replace({outbox.jpeg: JPEG}, outbox.receipt, NATURAL, "stale").up_to_date
+    small.write_bytes(b"a stranger's")
+    for mode in MODES:
+        with pytest.raises(NameTakenError, match="not ours"):
+            may_replace(targets, outbox.receipt, NATURAL, mode)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"edge_px": 100}, {"color_space": "adobe-rgb"}, {"sharpening": 0.1}, {"watermark": "x"}, {"gps": False}],
+)
+def test_other_settings_of_a_tiff_are_another_picture_too(outbox: Outbox, settings: dict[str, Any]) -> None:
+    """
+    Only quality and chroma mean nothing to it.
+    """
+    outbox.render(NATURAL, TIFF)
+
+    assert outbox.ask(NATURAL, replace(TIFF, quality=50, chroma="4:2:0")).up_to_date
+    with pytest.raises(CaptureError, match="settings"):
+        outbox.ask(NATURAL, replace(TIFF, **settings))
