@@ -1,12 +1,15 @@
 """What every test may use: where the camera files are, and a place for profiles that is nobody's home."""
 
 import os
+import time
 from pathlib import Path
 
 import pytest
 
 pytest_plugins = ["studio_making"]
 
+# Chosen where it is handed down to those that run beside each other: they have to agree on the names of all tests.
+os.environ.setdefault("FLEXISPD_SEED", str(time.time_ns() % 1_000_000))
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ["OMP_NUM_THREADS"] = "1"  # or the threads of one test wait for another's
 

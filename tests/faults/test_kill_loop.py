@@ -22,7 +22,7 @@ from flexispd.ledger import State
 from flexispd.presence import read_status
 
 KILLS = int(os.environ.get("FLEXISPD_KILLS", "40"))
-SEED = int(os.environ.get("FLEXISPD_SEED", time.time_ns() % 1_000_000))
+SEED = int(os.environ["FLEXISPD_SEED"])
 
 START_S = 4.0
 """About as long as a daemon takes until it renders; kills fall before and after it."""
