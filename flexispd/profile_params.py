@@ -281,7 +281,9 @@ class ExportParams:
         0, Whole(16, 65500, zero=True), "Longer edge of a smaller picture; 0 keeps the size, and nothing is enlarged."
     )
     sharpening: float = field(0.0, Number(0, 1), "Sharpening of a picture that was made smaller.")
-    watermark: str = field("", Text(80, empty=True), "Text in the lower right corner, in the letters of English.")
+    watermark: str = field(
+        "", Text(80, empty=True), "Text in the lower right corner: Latin, Greek, Cyrillic, Chinese, Japanese, Korean."
+    )
     folder: str = field(
         "", Checked(check_folder, "one folder name"), "A folder beside the other pictures for this file."
     )

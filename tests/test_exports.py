@@ -73,8 +73,8 @@ def test_two_files_of_one_format_need_two_folders():
         ("[[export]]\nfolder = '/'", "must be the name of one folder"),
         ('[[export]]\nfolder = "a\\u0000"', "must be the name of one folder"),
         (
-            "[[export]]\nwatermark = '© 夜'",
-            "line 2, column 13: [export] watermark has characters that cannot be drawn: 夜",
+            "[[export]]\nwatermark = '© 🌙'",
+            "line 2, column 13: [export] watermark has characters that cannot be drawn: 🌙",
         ),
         ("[[export]]\ncolor_space = 'p3'", "must be one of"),
         ("[[export]]\nedge_px = 3", "edge_px must"),

@@ -13,13 +13,14 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from flexispd.color_spaces import SRGB
 from flexispd.export.icc import display_profile
+from flexispd.export.lettering import ABOVE, text_ink, text_width
 from flexispd.types import UInt8
 
-Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+Color = tuple[int, int, int]
 
 EDGE_PX = 480
 """Longer edge of a picture on a sheet."""
@@ -71,25 +72,24 @@ def contact_sheet(heading: str, rows: Sequence[Row]) -> bytes:
     tiles = [tile for row in rows for tile in row.tiles if tile is not None]
     width = max(max(tile.picture.shape[1] for tile in tiles), EDGE_PX // 2)
     height = max(tile.picture.shape[0] for tile in tiles)
-    notes = {id(tile): _lines(tile.note, _font(NOTE_PX), width) for tile in tiles}
+    notes = {id(tile): _lines(tile.note, NOTE_PX, width) for tile in tiles}
     below = 10 + TITLE_PX + 6 + (NOTE_PX + 4) * max(len(lines) for lines in notes.values()) + GAP_PX
     columns = max(len(row.tiles) for row in rows)
     bands = [HEAD_PX + 8 if row.label else 0 for row in rows]
     head = MARGIN_PX + HEAD_PX + GAP_PX
     sheet_height = head + sum(bands) + len(rows) * (height + below) + MARGIN_PX - GAP_PX
     sheet = Image.new("RGB", (2 * MARGIN_PX + columns * (width + GAP_PX) - GAP_PX, sheet_height), GROUND)
-    draw = ImageDraw.Draw(sheet)
-    _write(draw, (MARGIN_PX, MARGIN_PX), heading, HEAD_PX, INK, sheet.width - 2 * MARGIN_PX)
+    _write(sheet, (MARGIN_PX, MARGIN_PX), heading, HEAD_PX, INK, sheet.width - 2 * MARGIN_PX)
     top = head
     for row, band in zip(rows, bands, strict=True):
-        _write(draw, (MARGIN_PX, top), row.label, TITLE_PX, FAINT, sheet.width - 2 * MARGIN_PX)
+        _write(sheet, (MARGIN_PX, top), row.label, TITLE_PX, FAINT, sheet.width - 2 * MARGIN_PX)
         top += band
         for column, tile in enumerate(row.tiles):
             if tile is not None:
-                _place(sheet, draw, tile, (MARGIN_PX + column * (width + GAP_PX), top), (width, height))
+                _place(sheet, tile, (MARGIN_PX + column * (width + GAP_PX), top), (width, height))
                 for i, line in enumerate(notes[id(tile)]):
                     place = (MARGIN_PX + column * (width + GAP_PX), top + height + 16 + TITLE_PX + i * (NOTE_PX + 4))
-                    _write(draw, place, line, NOTE_PX, FAINT, width)
+                    _write(sheet, place, line, NOTE_PX, FAINT, width)
         top += height + below
     return _png(sheet)
 
@@ -119,52 +119,50 @@ def split_picture(before: Tile, after: Tile, at: float) -> bytes:
             (tile.title, size, INK, height + MARGIN_PX // 2),
             (tile.note, round(0.75 * size), FAINT, height + MARGIN_PX // 2 + round(1.4 * size)),
         ):
-            shown = _cut(text, _font(px), room)
-            x = MARGIN_PX if left else width - MARGIN_PX - _font(px).getlength(shown)
-            draw.text((x, top), shown, fill=ink, font=_font(px))
+            shown = _cut(text, px, room)
+            x = MARGIN_PX if left else width - MARGIN_PX - text_width(shown, px)
+            _draw(sheet, (x, top), shown, px, ink)
     return _png(sheet)
 
 
-def _place(
-    sheet: Image.Image, draw: ImageDraw.ImageDraw, tile: Tile, corner: tuple[int, int], size: tuple[int, int]
-) -> None:
+def _place(sheet: Image.Image, tile: Tile, corner: tuple[int, int], size: tuple[int, int]) -> None:
     """A picture in the middle of its room, its title below."""
     (left, top), (width, height) = corner, size
     high, wide = tile.picture.shape[:2]
     sheet.paste(Image.fromarray(tile.picture), (left + (width - wide) // 2, top + (height - high) // 2))
-    _write(draw, (left, top + height + 8), tile.title, TITLE_PX, INK, width)
+    _write(sheet, (left, top + height + 8), tile.title, TITLE_PX, INK, width)
 
 
-def _font(size_px: int) -> Font:
-    """Pillow's own font, which is there on every machine."""
-    return ImageFont.load_default(size_px)
+def _write(sheet: Image.Image, place: tuple[int, int], text: str, size_px: int, ink: Color, width: int) -> None:
+    """As much of a text as there is room for; `place` is its left upper corner."""
+    _draw(sheet, place, _cut(text, size_px, width), size_px, ink)
 
 
-def _write(
-    draw: ImageDraw.ImageDraw, place: tuple[int, int], text: str, size_px: int, ink: tuple[int, int, int], width: int
-) -> None:
-    draw.text(place, _cut(text, _font(size_px), width), fill=ink, font=_font(size_px))
+def _draw(sheet: Image.Image, place: tuple[int, int], text: str, size_px: int, ink: Color) -> None:
+    left, top = place
+    above = round(ABOVE * size_px) - size_px
+    sheet.paste(ink, (left, top - above), Image.fromarray(text_ink(text, size_px)))
 
 
-def _lines(text: str, font: Font, width: int) -> list[str]:
+def _lines(text: str, size_px: int, width: int) -> list[str]:
     """The text broken between words; what does not fit into the last line is cut."""
     lines: list[str] = []
     words = text.split()
     while words:
         count = len(words)
         if len(lines) < NOTE_LINES_MAX - 1:
-            while count > 1 and font.getlength(" ".join(words[:count])) > width:
+            while count > 1 and text_width(" ".join(words[:count]), size_px) > width:
                 count -= 1
         lines.append(" ".join(words[:count]))
         words = words[count:]
     return lines
 
 
-def _cut(text: str, font: Font, width: int) -> str:
+def _cut(text: str, size_px: int, width: int) -> str:
     """The text, or as much of its beginning as there is room for."""
-    if font.getlength(text) <= width:
+    if text_width(text, size_px) <= width:
         return text
-    while text and font.getlength(text + "…") > width:
+    while text and text_width(text + "…", size_px) > width:
         text = text[:-1]
     return text.rstrip() + "…"
 

@@ -7,9 +7,8 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
 
-from flexispd.export.letters import composed, font_of
+from flexispd.export.lettering import text_ink, text_width
 from flexispd.types import Float32
 
 HEIGHT = 0.022
@@ -36,10 +35,10 @@ def marked(pixels: NDArray[Any], text: str) -> NDArray[Any] | None:
         pixels: Encoded R, G, B, upright; uint8 or uint16, shape (H, W, 3).
     """
     height, width = pixels.shape[:2]
-    size = _fitting(text, width, height)
-    if size is None:
+    found = _fitting(text, width, height)
+    if found is None:
         return None
-    ink = _ink(text, size)
+    size, ink = found
     margin = round(MARGIN * size)
     pad = min(margin, ink.shape[0])
     letters = np.zeros((ink.shape[0] + margin + pad, ink.shape[1] + margin + pad), np.float32)
@@ -56,21 +55,22 @@ def marked(pixels: NDArray[Any], text: str) -> NDArray[Any] | None:
     return done
 
 
-def _fitting(text: str, width: int, height: int) -> int | None:
-    """Size of the letters in pixels: the usual one, or what the picture has room for; None if that is too small."""
+def _fitting(text: str, width: int, height: int) -> tuple[int, Float32] | None:
+    """Size of the letters and their ink: the usual one, or what there is room for; None if that is too small."""
     usual = max(SIZE_PX_MIN, round(HEIGHT * max(width, height)))
     for size in range(usual, SIZE_PX_MIN - 1, -1):
-        left, top, right, bottom = font_of(size).getbbox(composed(text))
         margins = 2 * round(MARGIN * size)
-        if right - left + margins <= width and bottom - top + margins <= height:
-            return size
+        if text_width(text, size) + margins > width:
+            continue
+        ink = _ink(text, size)
+        if ink.shape[0] + margins <= height and ink.shape[1] + margins <= width:
+            return size, ink
     return None
 
 
 def _ink(text: str, size: int) -> Float32:
     """How much of each pixel the letters cover, 0..1, cut to the letters."""
-    font = font_of(size)
-    left, top, right, bottom = (round(edge) for edge in font.getbbox(composed(text)))
-    image = Image.new("L", (max(1, right - left), max(1, bottom - top)))
-    ImageDraw.Draw(image).text((-left, -top), composed(text), fill=255, font=font)
-    return np.asarray(image, np.float32) / np.float32(255)
+    ink = text_ink(text, size)
+    rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
+    cut = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    return cut.astype(np.float32) / np.float32(255)

@@ -14,7 +14,8 @@ from PIL import Image
 from flexispd.color_spaces import ADOBE_RGB, SPACES, SRGB
 from flexispd.export.encode import encode, pixel_type, upright
 from flexispd.export.fit import crop_size, cropped, fit_size, fitted, reduced, sharpened
-from flexispd.export.letters import undrawable
+from flexispd.export.lettering import text_ink
+from flexispd.export.letters import BLOCKS, undrawable
 from flexispd.export.watermark import marked
 from flexispd.profile import CropParams, ExportParams
 from flexispd.types import Picture, ShotInfo
@@ -265,12 +266,38 @@ def test_a_long_watermark_is_made_to_fit() -> None:
     assert marked(gray(300, 300, 90), text) is None
 
 
-def test_only_characters_with_letters_can_be_drawn() -> None:
+def test_names_of_many_languages_can_be_drawn() -> None:
     """
-    What a font has no letter for would be an empty box.
+    An accent may stand apart from its letter; what nobody could read, because it is mirrored or torn apart, is refused.
     """
-    assert undrawable("(c) 2026 A. Photographer, © all rights – www.example.com") == "–"
-    assert undrawable("夜 and 夜 and 光") == "夜光"
+    assert undrawable("© 2026 Jürgen Müller, José Ñúñez & Ærø Łukasz Şükrü – „Nacht“, 50 €") == ""
+    assert undrawable("Jose\u0301 Ωμέγα Иван Đặng 夜の光 밤") == ""
+    assert undrawable("🌙 and 🌙 and שלום") == "🌙שלום"
+
+
+def test_every_letter_that_is_promised_is_drawn() -> None:
+    """
+    What the font lacks would be a question mark, or nothing.
+    """
+    letters = [chr(code) for first, last in BLOCKS for code in range(first, last + 1, 1 if last < 0x4E00 else 97)]
+    letters = [letter for letter in letters if letter.isprintable() and letter not in " ?"]
+    unknown = text_ink("?", 16)
+
+    inks = {letter: text_ink(letter, 16) for letter in letters}
+
+    assert len(letters) > 1000
+    assert [letter for letter, ink in inks.items() if not ink.any() or np.array_equal(ink, unknown)] == []
+
+
+def test_letters_with_marks_on_top_are_drawn_whole() -> None:
+    """
+    They stand higher than capitals, and deeper than g.
+    """
+    for text in ("ẤỄǺ", "ŞgĢ"):
+        rows = text_ink(text, 100).any(axis=1)
+
+        assert not rows[0]
+        assert not rows[-1]
 
 
 def test_a_picture_is_translated_into_a_space_that_it_was_not_rendered_in() -> None:
