@@ -19,9 +19,10 @@ from flexispd.develop.models import Models
 from flexispd.develop.quick import found_light, under_light
 from flexispd.errors import ConfigError, FlexispError, displayable
 from flexispd.export.encode import upright
+from flexispd.export.fit import cropped
 from flexispd.export.sheet import Row, Tile, arranged, contact_sheet, shrunk, split_picture
 from flexispd.pipeline import develop
-from flexispd.profile import ExportParams, Profile, list_profiles
+from flexispd.profile import ExportParams, Profile, RuleReport, is_path, list_profiles
 from flexispd.types import Capture, Illuminant, Mosaic, UInt8
 from flexispd.variation import Variation
 from flexispd.weights import OFFICIAL_2022
@@ -79,8 +80,22 @@ class Reduced:
     lights: Mapping[str, Illuminant | None]
 
     def told(self, profile: Profile) -> Profile:
-        """The profile, told the light of the frame as it is."""
-        return under_light(profile, self.lights.get(profile.model))
+        """The look that the frame gets under a profile, told the light of the frame as it is."""
+        look, _ = profile.for_frame(self.mosaic.shot)
+        return under_light(look, self.lights.get(profile.model))
+
+    def rule(self, profile: Profile) -> RuleReport | None:
+        """The rule that chooses another look for the frame, or None."""
+        _, report = profile.for_frame(self.mosaic.shot)
+        return report if report and report.number else None
+
+    def tile(self, picture: UInt8, look: Wanted) -> Tile:
+        """A picture with what stands below it, and the rule that chose its look."""
+        notes = [look.note] if look.note else []
+        if rule := self.rule(look.profile):
+            used = Path(rule.use).stem if is_path(rule.use) else rule.use
+            notes.append(f"rule {rule.number}: the look of {displayable(used)}")
+        return Tile(picture, look.title, "; ".join(notes))
 
 
 def reduced(capture: Capture, pixels_max: int | None, models: Models) -> Reduced:
@@ -98,9 +113,13 @@ def reduced(capture: Capture, pixels_max: int | None, models: Models) -> Reduced
 
 
 def developed(frame: Reduced, profiles: Sequence[Profile], models: Models) -> list[UInt8]:
-    """Upright 8-bit sRGB pictures, whatever the profiles would export."""
+    """Upright 8-bit sRGB pictures, cut as the profiles say, in whatever they would export."""
     shown = [dataclasses.replace(frame.told(profile), export=(ExportParams("png"),)) for profile in profiles]
-    return [upright(picture.values, picture.orientation) for picture in develop(frame.mosaic, shown, models)]
+    pictures = develop(frame.mosaic, shown, models)
+    return [
+        cropped(upright(picture.values, picture.orientation), profile.crop.aspect)
+        for picture, profile in zip(pictures, profiles, strict=True)
+    ]
 
 
 def preview_sheet(
@@ -117,10 +136,12 @@ def preview_sheet(
     for capture in captures:
         frame = reduced(capture, None if full else PIXELS_MAX, models)
         pictures = iter(developed(frame, [look.profile for look in flat], models))
-        tiles = [[Tile(shrunk(next(pictures)), look.title, look.note) for look in row] for row in looks]
+        tiles = [[frame.tile(shrunk(next(pictures)), look) for look in row] for row in looks]
         name = displayable(capture.raw.name)
         height, width = frame.mosaic.values.shape
-        report.append({"input": capture.raw, "reduced_by": frame.factor, "width": width, "height": height})
+        rules = {look.profile.name: rule.as_json() for look in flat if (rule := frame.rule(look.profile))}
+        size = {"reduced_by": frame.factor, "width": width, "height": height}
+        report.append({"input": capture.raw, **size, "rules": rules})
         if len(captures) == 1 and len(looks) == 1:
             rows = arranged(tiles[0])
         else:
@@ -138,5 +159,5 @@ def comparison(capture: Capture, pair: tuple[Profile, Profile], models: Models, 
             f"{pair[0].name} and {pair[1].name} cut the frame differently.",
             remedy="Compare profiles with the same aspect in [crop].",
         )
-    first, second = (Tile(p, look.name, look.description) for p, look in zip((before, after), pair, strict=True))
-    return split_picture(first, second, at)
+    looks = [Wanted(profile.name, profile.description, profile) for profile in pair]
+    return split_picture(frame.tile(before, looks[0]), frame.tile(after, looks[1]), at)

@@ -29,15 +29,17 @@ class Variation:
     values: tuple[Any, ...]
 
     def of(self, profile: Profile) -> list[tuple[str, Profile]]:
-        """Each value as text, and the profile with the knob there."""
-        section = getattr(profile, self.section)
-        return [
-            (
-                f"{value:g}" if isinstance(value, float) else str(value),
-                dataclasses.replace(profile, **{self.section: dataclasses.replace(section, **{self.key: value})}),
-            )
-            for value in self.values
-        ]
+        """Each value as text, and the profile with the knob there, whichever look its rules choose."""
+        turned = []
+        for value in self.values:
+            rules = tuple(dataclasses.replace(rule, look=self._turned(rule.look, value)) for rule in profile.rules)
+            shown = f"{value:g}" if isinstance(value, float) else str(value)
+            turned.append((shown, dataclasses.replace(self._turned(profile, value), rules=rules)))
+        return turned
+
+    def _turned(self, profile: Profile, value: Any) -> Profile:
+        section = dataclasses.replace(getattr(profile, self.section), **{self.key: value})
+        return dataclasses.replace(profile, **{self.section: section})
 
     def __str__(self) -> str:
         return f"{self.section}.{self.key}"

@@ -12,6 +12,8 @@ from PIL import Image
 from flexispd.cli.main import run
 from flexispd.decode import read_mosaic
 from flexispd.demo import night_raw
+from flexispd.develop.models import load_models
+from flexispd.preview import reduced
 from flexispd.profile import load_profile
 from flexispd.training.dng import write_dng
 from flexispd.types import Capture
@@ -192,3 +194,53 @@ def test_a_profile_of_my_own_is_on_the_sheet(
     assert run(["profile", "preview", str(raw), "--json"]) == 0
 
     assert "mine" in {look["title"] for look in json.loads(capsys.readouterr().out)["looks"]}
+
+
+@pytest.fixture
+def ruled(tmp_path: Path) -> Path:
+    """A profile that makes every frame black and white by a rule, and its pictures square."""
+    path = tmp_path / "ruled.toml"
+    text = 'extends = "neutral"\n[crop]\naspect = "1:1"\n[[rule]]\nwhen = "iso > 0"\nuse = "monochrome-night"\n'
+    path.write_text(text)
+    return path
+
+
+def test_a_sheet_shows_the_look_that_a_frame_gets_by_a_rule(
+    raw: Path, ruled: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """
+    Cut as the files would be, the knob turned on that look, and the report says which rule it was.
+    """
+    words = ["--profile", str(ruled), "--knob", "render.exposure_ev=-2,2", "--out", "sheet.png", "--json"]
+
+    assert run(["profile", "preview", str(raw), *words]) == 0
+
+    sheet = pixels(Path("sheet.png"))
+    dark, light = sheet[70:260, 24:240], sheet[70:260, 24 + 256 : 240 + 256]
+    assert np.ptp(sheet, axis=2).max() <= 1
+    assert light.mean() > dark.mean() + 20
+    (capture,) = json.loads(capsys.readouterr().out)["captures"]
+    assert capture["rules"] == {"ruled": {"number": 1, "when": "iso > 0", "use": "monochrome-night"}}
+
+
+def test_the_light_of_a_large_frame_counts_for_the_looks_of_rules_too(raw: Path, ruled: Path) -> None:
+    """
+    A small picture under a rule is the one that the rule's profile makes.
+    """
+    frame = reduced(Capture(raw), 20_000, load_models([load_profile("neutral")], "cpu"))
+
+    by_rule, itself = (frame.told(load_profile(name)) for name in (ruled, "monochrome-night"))
+
+    assert frame.factor > 1
+    assert by_rule.white_balance == itself.white_balance
+    assert by_rule.white_balance.source == "kelvin"
+
+
+def test_looks_that_are_cut_differently_are_not_compared(
+    raw: Path, ruled: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """
+    Nothing would lie at the line that belongs together.
+    """
+    assert run(["profile", "compare", str(raw), "neutral", str(ruled)]) == 78
+    assert "cut the frame differently" in capsys.readouterr().err
