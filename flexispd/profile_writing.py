@@ -17,14 +17,19 @@ Settings = Mapping[tuple[str, str], Any]
 """(section, key) -> value, in any order; the section of `[[export]]` is "export", of which there is one."""
 
 
-def profile_text(settings: Settings, description: str, comments: Sequence[str]) -> str:
+def profile_text(settings: Settings, description: str, comments: Sequence[str], *, extends: str = "") -> str:
     """
     The text of a profile that sets these knobs: comments, one a line, then its sections in the order of the light.
+
+    `extends`: what it starts from, a name or a path that means the same wherever the file lies.
 
     Values have to be what their knobs allow; `parse_profile` says whether they are.
     """
     lines = [f"# {comment}" for comment in comments]
-    lines += ["", f"description = {as_toml(description)}"]
+    lines.append("")
+    if extends:
+        lines.append(f"extends = {as_toml(extends)}")
+    lines.append(f"description = {as_toml(description)}")
     if ("", "model") in settings:
         lines.append(f"model = {as_toml(settings['', 'model'])}")
     last = ""

@@ -11,6 +11,7 @@ import typer
 
 from flexispd.cli.looks import ForceOption, write
 from flexispd.cli.output import JsonOption, counted, print_json
+from flexispd.cli.profile_own import as_parent
 from flexispd.cli.render import Device, DeviceOption
 from flexispd.cli.taking import ProfileOutOption, profile_target
 from flexispd.errors import displayable
@@ -28,7 +29,7 @@ def fit(
     ],
     name: Annotated[str, typer.Option(metavar="NAME", help="What the new profile is called.")],
     base: Annotated[
-        str, typer.Option("--from", metavar="NAME", help="The look to start from; its other knobs are kept.")
+        str, typer.Option("--from", metavar="NAME", help="The look to start from, which the new profile extends.")
     ] = DEFAULT_BASE,
     out: ProfileOutOption = None,
     force: ForceOption = False,
@@ -39,19 +40,20 @@ def fit(
     Find the knobs that come nearest to finished pictures: a camera's JPEGs, or what you made elsewhere.
 
     Pairs each raw with the picture of its name, DSC1.NEF with DSC1.jpg; a PNG counts as a picture. One profile is
-    found for all pairs, and only the knobs are in it that are needed. Pictures may be smaller than the raw, cut a
-    little, or corrected for the lens. Says how near the profile comes (CIEDE2000: 1 is just seen, 2 to 3 is near), and
-    what it cannot explain.
+    found for all pairs; it extends what it starts from, and sets only the knobs that are needed. Pictures may be
+    smaller than the raw, cut a little, or corrected for the lens. Says how near the profile comes (CIEDE2000: 1 is just
+    seen, 2 to 3 is near), and what it cannot explain.
     """
     from flexispd.develop.models import load_models
     from flexispd.fitting.pairs import laid_over, matched_files
     from flexispd.fitting.report import compared
     from flexispd.fitting.search import Search
     from flexispd.fitting.writing import fitted_text
-    from flexispd.profile import load_profile, profile_name
+    from flexispd.profile import load_profile, profile_name, profile_path, read_source
 
     chosen, start = profile_name(name), load_profile(base)
-    target = profile_target(chosen, out, paths, force=force)
+    target, parent = profile_target(chosen, out, [*paths, profile_path(base)], force=force), as_parent(base, start)
+    read_source(fitted_text(start, start, parent, 1, (0, 0)).encode(), target)  # before the work, not after it
     files, unused = matched_files(paths)
     models = load_models([start], device.value)
     pairs = [laid_over(capture, picture, start, models) for capture, picture in files]
@@ -59,8 +61,9 @@ def fit(
     results = [compared(pair, [start, profile], models) for pair in pairs]
     before, after = ([result[0][i].ciede2000 for result in results] for i in (0, 1))
     means = (sum(before) / len(pairs), sum(after) / len(pairs))
-    text = fitted_text(profile, start, chosen, len(pairs), means)
-    write(text.encode(), target, force=force)
+    text = fitted_text(profile, start, parent, len(pairs), means).encode()
+    read_source(text, target)
+    write(text, target, force=force)
     knobs: dict[str, float | str] = {f"{axis.section}.{axis.key}": axis.of(profile) for axis in moved}
     if profile.white_balance.source != start.white_balance.source:
         knobs = {"white_balance.source": profile.white_balance.source, **knobs}

@@ -7,12 +7,15 @@ import shlex
 import subprocess
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from flexispd.cli.output import JsonOption, print_json
 from flexispd.errors import ConfigError, FlexispError, displayable
+
+if TYPE_CHECKING:
+    from flexispd.profile import Profile
 
 
 def new(
@@ -38,9 +41,7 @@ def new(
             f"{displayable(path)} already exists.", remedy=f"`flexispd profile edit {path.stem}` opens it."
         )
     source = load_profile(parent)
-    named = os.path.abspath(os.path.expanduser(parent)) if is_path(parent) else source.name  # noqa: PTH100, PTH111
-    if not named.isprintable():
-        raise typer.BadParameter(f"{displayable(named)} cannot stand in a TOML file", param_hint="--from")
+    named = as_parent(parent, source)
     _save(path, starter_text(named, source).encode(), replacing=False)
     if as_json:
         print_json({"name": path.stem, "path": path, "extends": named})
@@ -87,6 +88,16 @@ def edit(
     with suppress(OSError):
         draft.unlink()
     typer.echo(f"saved {displayable(path)}; `flexispd profile set {shlex.quote(path.stem)}` gives it to new captures")
+
+
+def as_parent(wanted: str, profile: Profile) -> str:
+    """How a file in any folder extends the profile that `--from` means."""
+    from flexispd.profile import is_path
+
+    named = os.path.abspath(os.path.expanduser(wanted)) if is_path(wanted) else profile.name  # noqa: PTH100, PTH111
+    if not named.isprintable():
+        raise typer.BadParameter(f"{displayable(named)} cannot stand in a TOML file", param_hint="--from")
+    return named
 
 
 def _own_file(name: str) -> Path:

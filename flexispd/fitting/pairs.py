@@ -122,9 +122,15 @@ def laid_over(capture: Capture, picture: Path, profile: Profile, models: Models)
     A pair, its picture laid over the raw's frame as it looks under `profile`.
 
     Raises:
-        CaptureError: The raw or the picture cannot be read, or they do not show the same.
+        CaptureError: The raw or the picture cannot be read, or they do not show the same; or a rule of the profile
+            gives the frame a look of its own, of which no knob of the profile is seen.
     """
     small = reduced(capture, PIXELS_MAX, models)
+    if rule := small.rule(profile):
+        raise CaptureError(
+            f"{displayable(capture.raw)} gets another look by rule {rule.number} of {profile.name}.",
+            remedy=f"Leave it out, or start from that look with --from {displayable(rule.use)}.",
+        )
     (ours,) = developed(small, [replace(profile, crop=CropParams())], models)
     frame, theirs = shrunk(ours, ALIGNED_PX), read_picture(picture, 2 * ALIGNED_PX)
     shapes = [image.shape[1] / image.shape[0] for image in (frame, theirs)]

@@ -176,6 +176,58 @@ def test_a_picture_of_something_else_is_refused(studio, tmp_path, make, said, ca
     assert not out.exists()
 
 
+def test_what_it_starts_from_is_extended(studio: Path, tmp_path: Path) -> None:
+    """
+    Files to write, crop and rules stay; and nothing is written that the base has already.
+    """
+    base, out = tmp_path / "base.toml", tmp_path / "elsewhere.toml"
+    base.write_text(
+        '[render]\nsaturation = 0.7\n[[rule]]\nwhen = "iso > 1e6"\nuse = "neutral"\n'
+        '[[export]]\n[[export]]\nfolder = "web"\nwatermark = "© José"\n'
+    )
+    words = [str(studio / "raws" / "DSC1.dng"), str(studio / "finished" / "DSC1-edited.png"), "--from", str(base)]
+
+    assert run(["profile", "fit", *words, "--name", "mine", "--out", str(out)]) == 0
+
+    text, found, start = out.read_text(), load_profile(out), load_profile(base)
+    assert f'extends = "{base}"' in text
+    assert (found.export, found.rules) == (start.export, start.rules)
+    assert "[[" not in text
+    assert found.render.exposure_ev == pytest.approx(0.5, abs=0.15)
+
+
+def test_what_it_starts_from_is_never_replaced(
+    studio: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """
+    A profile cannot extend itself, so the new one would have nothing to start from.
+    """
+    base = tmp_path / "base.toml"
+    base.write_text("[render]\nsaturation = 0.7\n")
+    words = ["--from", str(base), "--out", str(base), "--force"]
+
+    assert run(["profile", "fit", str(studio / "raws"), str(studio / "finished"), "--name", "base", *words]) == 2
+
+    assert "is read, and never written to" in capsys.readouterr().err
+    assert base.read_text() == "[render]\nsaturation = 0.7\n"
+
+
+def test_a_frame_that_a_rule_takes_away_is_refused(
+    studio: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """
+    Whatever knob is turned, its picture would stay the same.
+    """
+    base = tmp_path / "base.toml"
+    base.write_text('[[rule]]\nwhen = "iso > 0"\nuse = "natural"\n')
+
+    assert run(["profile", "fit", str(studio), "--name", "x", "--from", str(base)]) == 1
+
+    printed = capsys.readouterr().err
+    assert "DSC1.dng gets another look by rule 1 of base" in printed
+    assert "--from natural" in printed
+
+
 @pytest.mark.parametrize(
     ("files", "code", "said"),
     [
