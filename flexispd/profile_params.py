@@ -109,7 +109,9 @@ class WhiteBalanceParams:
         1.0, Number(0, 1), "Share of the light's colour that is neutralised; lower keeps the warmth of a night."
     )
     gain_max: float = field(
-        16.0, Number(1, 16), "Largest gain of red or blue over green; under one, extreme lamps keep some colour."
+        16.0,
+        Number(1, 16),
+        "Largest gain of red or blue over green, or that of daylight; extreme lamps keep some colour.",
     )
 
 

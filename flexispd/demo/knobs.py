@@ -67,7 +67,7 @@ SHOWN = {
     "white_balance.tint": Shown((-60.0, 0.0, 60.0), {"white_balance.source": "kelvin", "white_balance.kelvin": 3000.0}),
     "white_balance.warmth_mired": Shown((-40.0, 0.0, 40.0)),
     "white_balance.adaptation": Shown((0.3, 0.7, 1.0)),
-    "white_balance.gain_max": Shown((1.3, 1.6, 16.0)),
+    "white_balance.gain_max": Shown((1.0, 1.7, 16.0)),
     "render.exposure_ev": Shown((-1.5, 0.0, 1.5)),
     "render.curve": Shown((((0.0, 0.12), (1.0, 0.9)), (), ((0.0, 0.0), (0.3, 0.18), (0.7, 0.82), (1.0, 1.0)))),
     "split_toning.shadows_hue": Shown((30.0, 150.0, 260.0), {"split_toning.shadows_strength": 0.6}),

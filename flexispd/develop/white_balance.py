@@ -273,22 +273,21 @@ def white_balance(estimates: LightEstimates, params: WhiteBalanceParams, shot: S
 
 def _limited(neutral: color.Neutral, gain_max: float, camera: Camera) -> color.Neutral:
     """
-    The neutral under which neither red nor blue is amplified more than `gain_max` times as much as green.
+    The neutral under which red and blue are amplified at most `gain_max` times as much as green, or as in daylight.
 
     It goes as far as it must towards daylight's, so that what a lamp keeps is its own colour: with only blue held back,
-    a bulb would turn from orange to yellow-green. A camera that needs more gain in daylight itself is held back all the
-    same.
+    a bulb would turn from orange to yellow-green. Beyond daylight's it does not go, or everything would turn green.
     """
-    least = 1 / gain_max
-    if gain_max >= GAIN_NO_LIMIT or min(neutral) >= least:
+    if gain_max >= GAIN_NO_LIMIT:
         return neutral
     daylight = camera.neutral(np.zeros(2))
     share = 1.0
     for lamp, day in zip(neutral, daylight, strict=True):
-        if lamp < least and lamp < day:
-            share = min(share, max(0.0, math.log(least / day) / math.log(lamp / day)))
+        least = min(1 / gain_max, day)
+        if lamp < least:
+            share = min(share, math.log(least / day) / math.log(lamp / day))
     red, _, blue = (lamp**share * day ** (1 - share) for lamp, day in zip(neutral, daylight, strict=True))
-    return max(red, least), 1.0, max(blue, least)
+    return (red, 1.0, blue) if share < 1 else neutral
 
 
 def _reported(witness: Witness, camera: Camera) -> tuple[float, float, float]:

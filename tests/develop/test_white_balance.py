@@ -180,14 +180,26 @@ def test_a_named_light_needs_the_cameras_own_matrix(source: Source) -> None:
 @given(gain_max=st.floats(1, 15.9), cct_k=st.floats(1900, 9000))
 @settings(max_examples=30, deadline=None)
 def test_no_gain_is_larger_than_the_largest(gain_max: float, cct_k: float) -> None:
-    """Red and blue are amplified at most so much more than green; a light that needs less is neutralised as before."""
+    """
+    Red and blue are amplified at most so much more than green, or as in daylight; a light that needs less is
+    neutralised as before.
+    """
     params = WhiteBalanceParams(source="kelvin", kelvin=cct_k)
     estimates = judge(thumbnail(torch.zeros(4, 2, 2)), camera_of(SHOT), SHOT, None)
     plain = white_balance(estimates, params, SHOT).neutral
     limited = white_balance(estimates, dataclasses.replace(params, gain_max=gain_max), SHOT).neutral
 
-    assert 1 / min(limited) <= gain_max * (1 + 1e-9)
+    for held, day in zip(limited, estimates.camera.neutral(np.zeros(2)), strict=True):
+        assert 1 / held <= max(gain_max, 1 / day) * (1 + 1e-9)
     assert limited == plain or 1 / min(plain) > gain_max
+
+
+def test_a_light_that_is_held_back_never_turns_green() -> None:
+    """The tightest limit shows a bulb as daylight film does, orange, though the camera needs more gain by day."""
+    bulb = WhiteBalanceParams(source="tungsten", gain_max=1.0)
+    estimates = judge(thumbnail(torch.zeros(4, 2, 2)), camera_of(SHOT), SHOT, None)
+
+    assert white_balance(estimates, bulb, SHOT).neutral == pytest.approx(estimates.camera.neutral(np.zeros(2)))
 
 
 def test_a_lamp_that_is_not_neutralised_keeps_its_own_colour() -> None:
