@@ -157,7 +157,13 @@ def _develop(
         negatives = {n: Negative(frame, clean, noise, camera, shot.orientation) for n, clean in cleaned.items()}
         looks = list(zip(profiles, illuminants, strict=True))
         renderings = render(negatives, looks, Renderers(networks.demosaic, networks.look), tiling)
-    report = {"device": str(tiling.device), "tile_px": 2 * tiling.edge, "noise_profile": noise, "defects": defects}
+    report: dict[str, Any] = {
+        "device": str(tiling.device),
+        "precision": networks.precision,
+        "tile_px": 2 * tiling.edge,
+        "noise_profile": noise,
+        "defects": defects,
+    }
     pictures = []
     for rendering, light, (profile, illuminant) in zip(renderings, lights, looks, strict=True):
         exposure: dict[str, Any] = {

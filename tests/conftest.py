@@ -4,6 +4,7 @@ import os
 import time
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 pytest_plugins = ["studio_making"]
@@ -12,6 +13,10 @@ pytest_plugins = ["studio_making"]
 os.environ.setdefault("FLEXISPD_SEED", str(time.time_ns() % 1_000_000))
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ["OMP_NUM_THREADS"] = "1"  # or the threads of one test wait for another's
+
+# A busy machine is no fault: what has to be fast is measured, not tested.
+hypothesis.settings.register_profile("timeless", deadline=None)
+hypothesis.settings.load_profile("timeless")
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 

@@ -73,6 +73,12 @@ s is seconds for each picture; for RawTherapee and darktable it includes their s
 From a raw file to a JPEG on the disk, in a process that has its networks loaded. Frames of 12 and 24 megapixels are
 repetitions of the largest raw.""",
     ),
+    "looks": (
+        "Two looks of one frame",
+        """\
+From a raw file to two JPEGs: the networks of the first two stages and the demosaicking run once, whatever the profiles
+are. alone_s is the profile without natural. A profile with local knobs, such as sky and clarity, takes longer.""",
+    ),
 }
 """Benchmark -> heading and method, in the order of the document."""
 

@@ -10,6 +10,8 @@ from typing import Any
 
 import torch
 
+from flexispd.develop.models import pixel_precision
+
 COLUMNS_MAX = 10
 """A table with more columns is printed on its side: a row for each of them."""
 
@@ -61,7 +63,7 @@ class BenchResult:
 
 
 def machine() -> str:
-    """The processor, the threads that torch uses, and torch."""
+    """The processor, with what its networks compute in if that is not float32, the threads of torch, and torch."""
     names = [
         line.partition(":")[2].strip()
         for line in _text(Path("/proc/cpuinfo")).splitlines()
@@ -69,7 +71,8 @@ def machine() -> str:
     ]
     name = names[0] if names else platform.processor() or platform.machine()
     threads = torch.get_num_threads()
-    return f"{name}, {threads} {'thread' if threads == 1 else 'threads'}, torch {torch.__version__}"
+    precision = ", bfloat16" if pixel_precision(torch.device("cpu")) == torch.bfloat16 else ""
+    return f"{name}{precision}, {threads} {'thread' if threads == 1 else 'threads'}, torch {torch.__version__}"
 
 
 def _text(path: Path) -> str:

@@ -38,14 +38,20 @@ PROFILE = "natural"
 
 def run(folder: Path, device: str = "auto") -> BenchResult:
     """Seconds, milliseconds of each step and peak memory of every raw of a folder and of the two made sizes."""
-    captures = [found.capture for found in find_captures([folder]).captures if _is_whole(found.capture)]
-    if not captures:
-        raise SetupError(f"{displayable(folder)} holds no raw files.", remedy="Name a folder of camera raws.")
+    captures = whole_captures(folder)
     with tempfile.TemporaryDirectory() as scratch:
         made = [_made(captures, megapixels, Path(scratch)) for megapixels in MADE_MEGAPIXELS]
         rows = [_measured(capture, device) for capture in [*captures, *made]]
     note = f"Profile {PROFILE}; median and worst of {REPEATS} runs after one that does not count."
     return BenchResult("speed", rows, notes=[note])
+
+
+def whole_captures(folder: Path) -> list[Capture]:
+    """The captures of a folder that can be decoded. SetupError when there is none."""
+    captures = [found.capture for found in find_captures([folder]).captures if _is_whole(found.capture)]
+    if not captures:
+        raise SetupError(f"{displayable(folder)} holds no raw files.", remedy="Name a folder of camera raws.")
+    return captures
 
 
 def _is_whole(capture: Capture) -> bool:

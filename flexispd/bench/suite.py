@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from flexispd.bench import demosaic, denoise, night, speed, white_balance
+from flexispd.bench import demosaic, denoise, looks, night, speed, white_balance
 from flexispd.bench.document import TITLE, updated
 from flexispd.bench.result import BenchResult
 from flexispd.errors import SetupError, displayable
@@ -25,8 +25,8 @@ class Material:
             keeps back.
         spectra: Sensitivities of cameras for `white-balance`.
         sheet: Contact sheet that `night` writes.
-        raws: Folder of raw files for `speed`.
-        device: Where `speed` runs the networks.
+        raws: Folder of raw files for `speed` and `looks`.
+        device: Where these two run the networks.
     """
 
     pictures: Path | None = None
@@ -88,4 +88,5 @@ def _benches(material: Material) -> dict[str, Callable[[], Sequence[BenchResult]
         benches["night"] = lambda: [night.run(photos, kept=True, sheet=material.sheet)]
     if raws:
         benches["speed"] = lambda: [speed.run(raws, material.device)]
+        benches["looks"] = lambda: [looks.run(raws, material.device)]
     return benches

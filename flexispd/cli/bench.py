@@ -27,6 +27,7 @@ class Bench(enum.StrEnum):
     white_balance = "white-balance"
     night = "night"
     speed = "speed"
+    looks = "looks"
 
 
 PicturesArgument = Annotated[
@@ -114,6 +115,18 @@ def speed(folder: RawsArgument, device: DeviceOption = Device.auto, as_json: Jso
     _print([bench.run(folder, device.value)], as_json)
 
 
+@app.command()
+def looks(folder: RawsArgument, device: DeviceOption = Device.auto, as_json: JsonOption = False) -> None:
+    """
+    What a second look of one frame costs.
+
+    Measures the largest raw of the folder under each shipped profile alone, and together with natural.
+    """
+    from flexispd.bench import looks as bench
+
+    _print([bench.run(folder, device.value)], as_json)
+
+
 @app.command("white-balance")
 def white_balance(
     folder: Annotated[
@@ -181,7 +194,7 @@ def all_benches(
     spectra: SpectraOption = None,
     sheet: SheetOption = None,
     raws: Annotated[
-        Path | None, typer.Option(metavar="DIR", exists=True, file_okay=False, help="Raw files, for speed.")
+        Path | None, typer.Option(metavar="DIR", exists=True, file_okay=False, help="Raw files, for speed and looks.")
     ] = None,
     only: Annotated[
         list[Bench] | None, typer.Option(metavar="BENCH", help="Only this one; give it again for more.")
@@ -197,7 +210,7 @@ def all_benches(
     Every benchmark whose folder is given, in one go, and the page docs/benchmarks.md of them.
 
     A section of the page is replaced as soon as its benchmark is finished; the others stay as they are. --device is
-    for speed, the others run on the CPU.
+    for speed and looks, the others run on the CPU.
     """
     from flexispd.bench.suite import Material, run
 

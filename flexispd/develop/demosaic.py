@@ -11,9 +11,8 @@ from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
-from flexispd.develop.networks.demosaic_unet import DemosaicUNet
+from flexispd.develop.networks.demosaic_unet import DemosaicUNet, unpacked
 from flexispd.develop.tiling import Slices, Tile, Tiling, tiles
 
 TOE = 0.05
@@ -104,6 +103,6 @@ def interpolated(
     For what was no light, such as noise that is kept: there is nothing in it that a network would know better.
     """
     around = tuple(slice(max(0, s.start - 1), min(s.stop + 1, end)) for s, end in zip(part, size, strict=True))
-    rgb = functional.pixel_shuffle(network.base(planes((around[0], around[1]))[None]), 2)[0]
+    rgb = unpacked(network.base(planes((around[0], around[1]))[None]))[0]
     rows, columns = (slice(2 * (s.start - a.start), 2 * (s.stop - a.start)) for s, a in zip(part, around, strict=True))
     return rgb[:, rows, columns]

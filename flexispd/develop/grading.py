@@ -3,14 +3,16 @@ The photographer's colour work: what a profile asks for beyond the knobs that a 
 
 However many knobs are turned, a pixel looks up two tables. All that depends on hue alone is one table over the hue;
 all that depends on lightness alone is one table over lightness. Between them stands black and white, which depends on
-all three channels. A step whose knobs are neutral is left out. The tables are made in float64.
+all three channels. A step whose knobs are neutral is left out, and so is a row of a table. The tables are made in
+float64.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -60,34 +62,71 @@ TONING_BALANCE = 0.3
 """Lightness by which a full `balance` moves the border."""
 
 
+class HueTable(NamedTuple):
+    """
+    What happens to each hue from -180 to 180 degrees, (STEPS + 1,) each; None stands for a row that does nothing.
+
+    `real` and `imaginary` are those of the number that a + b i is multiplied by; `gain` is that of lightness and chroma
+    less 1, for a strong colour.
+    """
+
+    real: Tensor
+    imaginary: Tensor | None
+    gain: Tensor | None
+
+
+class ToneTable(NamedTuple):
+    """
+    What happens to each OKLab lightness from 0 to 1, (STEPS + 1,) each.
+
+    New lightness, factor of chroma, and the a and b that are added, (2, STEPS + 1), or None where nothing is.
+    """
+
+    lightness: Tensor
+    factor: Tensor
+    tint: Tensor | None
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Grading:
     """
     The colour work of one profile, on one device; None stands for a step that does nothing.
 
     Attributes:
-        hues: Over the hue from -180 to 180 degrees, (3, STEPS + 1): see `hue_table`.
+        hues: Table over the hue.
         mix: Parts of linear sRGB in black and white, (3,), whose sum is 1.
         colorless: Share of black and white, 0..1.
-        tones: Over lightness from 0 to 1, (4, STEPS + 1): see `tone_table`.
+        tones: Table over lightness.
         lut: Another program's look, after everything else.
     """
 
-    hues: Tensor | None
+    hues: HueTable | None
     mix: Tensor | None
     colorless: float
-    tones: Tensor | None
+    tones: ToneTable | None
     lut: Lut | None
 
     @classmethod
     def of(cls, profile: Profile, device: torch.device | str, cube: Cube | None = None) -> Grading | None:
         """The colour work of a profile, whose `lut.file` holds `cube`; None when all of its knobs are neutral."""
-        values = (_hues(profile), _mix(profile.monochrome), _tones(profile))
-        hues, mix, tones = (None if v is None else torch.from_numpy(v).to(device, torch.float32) for v in values)
+
+        def on_device(values: Float64) -> Tensor:
+            return torch.from_numpy(values).to(device, torch.float32)
+
+        def unless_zero(values: Float64) -> Tensor | None:
+            return on_device(values) if values.any() else None
+
+        hues, mix, tones = _hues(profile), _mix(profile.monochrome), _tones(profile)
         lut = None if cube is None or profile.lut.strength == 0 else Lut.of(cube, profile.lut.strength, device)
         if hues is None and mix is None and tones is None and lut is None:
             return None
-        return cls(hues, mix, profile.monochrome.strength, tones, lut)
+        return cls(
+            None if hues is None else HueTable(on_device(hues[0]), unless_zero(hues[1]), unless_zero(hues[2])),
+            None if mix is None else on_device(mix),
+            profile.monochrome.strength,
+            None if tones is None else ToneTable(on_device(tones[0]), on_device(tones[1]), unless_zero(tones[2:])),
+            lut,
+        )
 
 
 def _hues(profile: Profile) -> Float64 | None:
@@ -116,12 +155,7 @@ def _tones(profile: Profile) -> Float64 | None:
 
 
 def hue_table(shift: Float64, strength: Float64, lightness: Float64) -> Float64:
-    """
-    What happens to each hue from -180 to 180 degrees, (3, STEPS + 1), from the knobs of the eight hues, (8,) each.
-
-    The rows are the real and the imaginary part of the number that (a, b) is multiplied by, and the gain of lightness
-    and chroma less 1, for a strong colour.
-    """
+    """The rows of `HueTable`, (3, STEPS + 1), from the knobs of the eight hues, (8,) each."""
     hue = np.linspace(-180, 180, STEPS + 1)
     turn = np.radians(_between_hues(hue, shift))
     strength = _between_hues(hue, strength)
@@ -143,7 +177,7 @@ def _between_hues(hue: Float64, values: Float64) -> Float64:
 
 def tone_table(whites: float, points: tuple[tuple[float, float], ...], toning: SplitToningParams) -> Float64:
     """
-    What happens to each OKLab lightness from 0 to 1, (4, STEPS + 1): new lightness, factor of chroma, added a and b.
+    The rows of `ToneTable`, (4, STEPS + 1).
 
     `whites` and the curve act on lightness in sRGB's encoding, the axis of a histogram: mid grey is near its middle,
     and the same numbers do the same as in other programs. What is lifted keeps its chroma, so that faded blacks are not
@@ -224,7 +258,7 @@ def _decoded(encoded: Float64) -> Float64:
     return np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
 
 
-def turned(lab: Tensor, hues: Tensor) -> Tensor:
+def turned(lab: Tensor, hues: HueTable) -> Tensor:
     """
     OKLab colours (3, n) after the table over the hue.
 
@@ -232,11 +266,17 @@ def turned(lab: Tensor, hues: Tensor) -> Tensor:
     yellow lamp that is made lighter stays yellow.
     """
     lightness, a, b = lab
-    real, imaginary, gain = _looked_up(hues, torch.atan2(b, a).mul_(0.5 / math.pi).add_(0.5))
-    chroma_squared = a**2 + b**2
-    gain = 1 + gain * (chroma_squared / (chroma_squared + GREY_CHROMA**2))
-    gain = gain / (1 + lightness**2 * (gain**2 - 1).clamp_min_(0)).sqrt()
-    return torch.stack([lightness * gain, (a * real - b * imaginary) * gain, (a * imaginary + b * real) * gain])
+    at_hue = _reader(torch.atan2(b, a).mul_(0.5 / math.pi).add_(0.5))
+    real = at_hue(hues.real)
+    if hues.gain is not None:
+        chroma_squared = a**2 + b**2
+        gain = 1 + at_hue(hues.gain) * (chroma_squared / (chroma_squared + GREY_CHROMA**2))
+        gain = gain / (1 + lightness**2 * (gain**2 - 1).clamp_min_(0)).sqrt()
+        lightness, a, b = lab * gain
+    if hues.imaginary is None:
+        return torch.stack([lightness, a * real, b * real])
+    imaginary = at_hue(hues.imaginary)
+    return torch.stack([lightness, a * real - b * imaginary, a * imaginary + b * real])
 
 
 def colorless(lab: Tensor, linear: Tensor, mix: Tensor, share: float) -> Tensor:
@@ -246,16 +286,21 @@ def colorless(lab: Tensor, linear: Tensor, mix: Tensor, share: float) -> Tensor:
     return torch.lerp(lab, grey, share)
 
 
-def toned(lab: Tensor, tones: Tensor) -> Tensor:
+def toned(lab: Tensor, tones: ToneTable) -> Tensor:
     """OKLab colours (3, n) after the table over lightness."""
-    lightness, factor, a, b = _looked_up(tones, lab[0])
-    return torch.stack([lightness, a.addcmul_(lab[1], factor), b.addcmul_(lab[2], factor)])
+    at_lightness = _reader(lab[0])
+    lightness, factor = at_lightness(tones.lightness), at_lightness(tones.factor)
+    a, b = lab[1:] * factor
+    if tones.tint is not None:
+        a, b = a + at_lightness(tones.tint[0]), b + at_lightness(tones.tint[1])
+    return torch.stack([lightness, a, b])
 
 
-def _looked_up(table: Tensor, place: Tensor) -> list[Tensor]:
-    """Each row of a table (rows, STEPS + 1) at places (n,), 0 its first and 1 its last entry."""
+def _reader(place: Tensor) -> Callable[[Tensor], Tensor]:
+    """Reads rows (STEPS + 1,) at places (n,), 0 a row's first and 1 its last entry."""
     place = (place * STEPS).clamp_(0, STEPS)
     left = place.to(torch.int32).clamp_(0, STEPS - 1)  # what is no number becomes some place, and stays no number
-    share = place - left
+    share, right = place - left, left + 1
+
     # Row by row: gathering whole columns takes twice as long on a processor.
-    return [torch.lerp(row.index_select(0, left), row.index_select(0, left + 1), share) for row in table]
+    return lambda row: torch.lerp(row.index_select(0, left), row.index_select(0, right), share)

@@ -43,8 +43,8 @@ from flexispd.profile import DenoiseParams, Profile
 from flexispd.profile_params import ColorSpace
 from flexispd.types import ColorMatrix, Illuminant, NoiseProfile
 
-STRIP_PX = 65536
-"""Pixels finished together, so that the many steps of a look find them in the cache."""
+STRIP_PX = 262144
+"""Pixels finished together: so many that starting a step costs little, few enough for a processor's last cache."""
 
 Balanced = Callable[[Slices], Tensor]
 """Gives the balanced planes (4, h, w) of a part of the frame."""
@@ -127,7 +127,7 @@ class _Plan:
     Attributes:
         look: The steps, exposure included.
         local: The local light, or None.
-        noise: What is left of the noise, or None.
+        denoise: What is left of the noise.
         around: What surroundings do, or None.
         finish: The last touch, or None.
         exposure_ev, auto_ev, learned: As in `Rendering`.
@@ -135,7 +135,7 @@ class _Plan:
 
     look: Look
     local: LocalLight | None
-    noise: Balanced | None
+    denoise: DenoiseParams
     around: Surroundings | None
     finish: Finish | None
     exposure_ev: float
@@ -176,6 +176,7 @@ def _render_group(
     planes = negative.frame.planes
     gains = _gains(looks[0][1]).to(planes)
     balanced = negative.balanced(gains)
+    noises = {profile.denoise: negative.kept_noise(profile.denoise, gains) for profile, _ in looks}
     planned = [_planned(negative, balanced, profile, illuminant, networks.look) for profile, illuminant in looks]
     spaces = [_spaces(profile) for profile, _ in looks]
     # What differs between colour spaces are the last steps of a look, so each is a look of its own.
@@ -193,10 +194,13 @@ def _render_group(
     sums = []
     for tile, rgb in parts:
         rows, columns = (slice(2 * s.start, 2 * s.stop) for s in tile.inside)
+        # Noise that stays is added here, so that looks which keep more or less of it share the network's work.
+        light = {
+            denoise: rgb + interpolated(noise, tile.inside, (height, width), networks.demosaic) if noise else rgb
+            for denoise, noise in noises.items()
+        }
         for plan, out in zip(plans, outs, strict=True):
-            # Noise that stays is added here, so that looks which keep more or less of it share the network's work.
-            kept = interpolated(plan.noise, tile.inside, (height, width), networks.demosaic) if plan.noise else 0.0
-            sums.append(_finish(rgb + kept, plan, out, (rows, columns)))
+            sums.append(_finish(light[plan.denoise], plan, out, (rows, columns)))
     require_finite(torch.stack(sums))
     crop = crop_of(negative.frame)
     shown = iter(_shown(out[crop], plan.finish, deep=d) for out, plan, d in zip(outs, plans, depths, strict=True))
@@ -259,8 +263,7 @@ def _planned(
     look = Look.of(to_rec2020 * (2.0**exposure_ev * gains.amax()), params, _grading(profile, gains.device))
     around = Surroundings.of(negative.frame, balanced, look.matrix, profile, negative.orientation)
     finish = _last_touch(negative, profile, gains, look) if is_finished(profile) else None
-    noise = negative.kept_noise(profile.denoise, gains)
-    return _Plan(look, local, noise, around, finish, exposure_ev, auto_ev, learned)
+    return _Plan(look, local, profile.denoise, around, finish, exposure_ev, auto_ev, learned)
 
 
 def _last_touch(negative: Negative, profile: Profile, gains: Tensor, look: Look) -> Finish:

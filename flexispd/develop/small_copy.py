@@ -21,6 +21,9 @@ from flexispd.develop.tiling import Slices
 CELLS_MAX = 384
 """Cells along the longer side, at most."""
 
+BLOCK_PX = 256
+"""Pixels of a row that are interpolated together."""
+
 STRIP_CELLS = 16
 """Rows of cells averaged at a time, so that no second frame is held in memory."""
 
@@ -71,8 +74,16 @@ class Cells:
 
     def at(self, grids: Tensor, rows: slice, columns: slice) -> Tensor:
         """The values of grids (C, cells down, cells across) at the pixels of a part of the frame, (C, h, w)."""
-        down, across = self._near(rows, self.rows), self._near(columns, self.columns)
-        return self.rows[rows, down] @ grids[:, down, across] @ self.columns[columns, across].T
+        down = self._near(rows, self.rows)
+        blurred = self.rows[rows, down] @ grids[:, down]
+        out = grids.new_empty((len(grids), rows.stop - rows.start, columns.stop - columns.start))
+        # Of all cells along a long row only a few have weight at any pixel: most of the product would be with zeros.
+        for left in range(columns.start, columns.stop, BLOCK_PX):
+            block = slice(left, min(left + BLOCK_PX, columns.stop))
+            across = self._near(block, self.columns)
+            place = slice(left - columns.start, block.stop - columns.start)
+            torch.matmul(blurred[:, :, across], self.columns[block, across].T, out=out[:, :, place])
+        return out
 
     def _near(self, pixels: slice, weights: Tensor) -> slice:
         """The cells that have any weight at these pixels."""

@@ -14,6 +14,7 @@ of a profile, folded into tables, see `grading`.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -196,16 +197,13 @@ def into_gamut(rgb: Tensor, weights: object, *, ceiling: float | None) -> Tensor
 
     Keeps luminance and, in the sense of the space, hue. Without a ceiling only negative components are brought in.
     """
-    gray = _luminance(rgb, weights).clamp_min_(0)
+    gray = _luminance(rgb, weights).clamp(0, ceiling)
+    # Inside the gamut both shares are a number over itself, which is exactly 1.
+    share = gray / (gray - rgb.amin(dim=0).clamp_max(0)).clamp_min(1e-9)
     if ceiling is not None:
-        gray = gray.clamp_max_(ceiling)
-    lowest, highest = rgb.amin(dim=0), rgb.amax(dim=0)
-    share = torch.where(lowest < 0, gray / (gray - lowest).clamp_min(1e-9), 1.0)
-    if ceiling is not None:
-        over = (ceiling - gray) / (highest - gray).clamp_min(1e-9)
-        share = torch.where(highest > ceiling, torch.minimum(share, over), share)
-    inside = gray + (rgb - gray) * share
-    return inside.clamp_(0, ceiling) if ceiling is not None else inside.clamp_min_(0)
+        over = (ceiling - gray) / (rgb.amax(dim=0).clamp_min(ceiling) - gray).clamp_min(1e-9)
+        share = torch.minimum(share, over)
+    return torch.lerp(gray, rgb, share).clamp_(0, ceiling)
 
 
 def zone_gain(luminance: Tensor, shadows: Knob, highlights: Knob, fields: Tensor | None = None) -> Tensor:
@@ -229,13 +227,13 @@ def tone_curve(rgb: Tensor, power: Knob) -> Tensor:
     Applied to each component alone it turns orange lamps yellow; with the middle component held at its relative place
     between the other two, which is the hue, their halos turn salmon. `HUE_KEPT` lies between.
     """
-    k = GRAY**power * (1 / GRAY - 1)
-    raised = rgb.clamp(1e-10, 1e4) ** power  # at 0 a power below 1 has no slope
-    alone = raised / (raised + k)
+    # The same as a logistic curve of log x, whose middle is k. At 0 a power below 1 has no slope.
+    ev = torch.log2(rgb.clamp(1e-10, 1e4))
+    alone = torch.sigmoid(power * math.log(2) * (ev - math.log2(GRAY)) - math.log(1 / GRAY - 1))
     lowest, highest = rgb.amin(dim=0), rgb.amax(dim=0)
     low, high = alone.amin(dim=0), alone.amax(dim=0)  # the curve is monotone: these are the curve's of those
-    place = (rgb - lowest) / (highest - lowest).clamp_min(1e-9)
-    return torch.lerp(alone, low + place * (high - low), HUE_KEPT)
+    slope = (high - low) / (highest - lowest).clamp_min(1e-9)
+    return torch.lerp(alone, torch.addcmul(low - slope * lowest, slope, rgb), HUE_KEPT)
 
 
 def colored(rgb: Tensor, look: Look) -> Tensor:
@@ -245,18 +243,22 @@ def colored(rgb: Tensor, look: Look) -> Tensor:
     Saturation multiplies chroma; vibrance does so the less, the more chroma a colour has, and leaves lamps alone.
     """
     # Below the floor the cube root has no useful slope; it is a hundredth of the last bit of 16.
-    lab = _mixed(look.to_lab, _mixed(look.to_lms, rgb).clamp_min_(1e-9).pow(1 / 3))
+    roots = raised(_mixed(look.to_lms, rgb).clamp_min_(1e-9), 1 / 3)
+    lab = _mixed(look.to_lab, roots)
     factor = look.knobs.saturation
     if not _is(look.knobs.vibrance, 0):
         chroma_squared = lab[1] ** 2 + lab[2] ** 2
         factor = factor * (1 + look.knobs.vibrance * torch.exp(-chroma_squared / 0.12**2))
-    lab = torch.stack([lab[0], lab[1] * factor, lab[2] * factor])
     grading = look.grading
-    if grading and grading.hues is not None:
+    if grading is None:
+        # A grey has three equal roots, its lightness, so chroma is how far from there the roots of a colour are.
+        return _mixed(look.from_lms, (lab[0] + factor * (roots - lab[0])).pow(3))
+    lab = torch.stack([lab[0], lab[1] * factor, lab[2] * factor])
+    if grading.hues is not None:
         lab = turned(lab, grading.hues)
-    if grading and grading.mix is not None:
+    if grading.mix is not None:
         lab = colorless(lab, _linear(lab, look), grading.mix, grading.colorless)
-    if grading and grading.tones is not None:
+    if grading.tones is not None:
         lab = toned(lab, grading.tones)
     return _linear(lab, look)
 
@@ -273,9 +275,16 @@ def encode_srgb(linear: Tensor) -> Tensor:
 
 def encoded(linear: Tensor, curve: Curve) -> Tensor:
     """Linear light 0..1 to encoded values 0..1."""
-    # Where the power is not used it is taken of something that has a slope: an infinite one would spoil the gradient.
-    power = curve.scale * linear.clamp_min(max(curve.cut, 1e-12)).pow(1 / curve.power) - curve.offset
-    return torch.where(linear <= curve.cut, curve.slope * linear, power)
+    # The straight part up to the cut and the power from there on, added up. Where the power is not used it is taken of
+    # something that has a slope: an infinite one would spoil the gradient.
+    straight = curve.slope * linear.clamp_max(curve.cut) - (curve.offset + curve.slope * curve.cut)
+    power = raised(linear.clamp_min(max(curve.cut, 1e-12)), 1 / curve.power)
+    return torch.add(straight, power, alpha=curve.scale).clamp_(0, 1)
+
+
+def raised(x: Tensor, power: float) -> Tensor:
+    """`x` to a power, above 0: half as long as torch's own on a processor, and right to the last bits of 16."""
+    return torch.exp2(power * torch.log2(x))
 
 
 def decoded(values: Tensor, curve: Curve) -> Tensor:

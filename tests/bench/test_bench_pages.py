@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from bench_making import picture, save
 
-from flexispd.bench import speed
+from flexispd.bench import looks, speed
 from flexispd.bench.document import NOT_RUN, SECTIONS, measured_parts, updated
 from flexispd.bench.result import COLUMNS_MAX, BenchResult
 from flexispd.bench.suite import Material, run
@@ -82,7 +82,7 @@ def test_the_page_of_the_documentation_is_what_the_program_writes():
     Nobody has written into docs/benchmarks.md by hand, and its tables have the columns that are measured now.
     """
     text = PAGE.read_text()
-    first = dict.fromkeys(SECTIONS, "method") | {"white-balance": "scenes", "speed": "file"}
+    first = dict.fromkeys(SECTIONS, "method") | {"white-balance": "scenes", "speed": "file", "looks": "profile"}
 
     assert updated(text, []) == text
     for bench, part in measured_parts(text).items():
@@ -173,3 +173,23 @@ def test_commands_print_text_or_json(tmp_path, capsys):
 
     assert flexispd(["bench", "denoise", str(tmp_path)]) == 0
     assert "# denoise: " in capsys.readouterr().out
+
+
+def test_two_looks_of_a_frame_are_measured_beside_each_alone(tmp_path, monkeypatch):
+    """
+    A row for every shipped profile of the same model set but the first, each with the frame's cost in units of one.
+    """
+    random = np.random.default_rng(0)
+    values = random.integers(600, 9000, (120, 160)).astype(np.uint16)
+    shot = ShotInfo("Maker", "Body", as_shot_neutral=(0.5, 1.0, 0.6))
+    (tmp_path / "a.dng").write_bytes(write_dng(Mosaic(values, CFA.GBRG, (512.0,) * 4, (16383.0,) * 4, shot)))
+    monkeypatch.setattr(looks, "REPEATS", 1)
+
+    rows = looks.run(tmp_path, "cpu").as_json()["rows"]
+
+    names = [row["profile"] for row in rows]
+    assert {"vivid-night", "clean-city", "starry-sky"} <= set(names)
+    assert not {"natural", "deep-flexisp-2022"} & set(names)
+    for row in rows:
+        assert row["both_s"] > 0
+        assert row["times_natural"] == pytest.approx(row["both_s"] / row["natural_s"], rel=0.3)

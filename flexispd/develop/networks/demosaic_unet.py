@@ -44,6 +44,17 @@ def malvar_kernel() -> Tensor:
     return weight
 
 
+def unpacked(colors: Tensor) -> Tensor:
+    """
+    Colours of each site of a cell, (B, 12, h, w), put where the sites are, (B, 3, 2h, 2w).
+
+    `pixel_shuffle`, in half of its time where channels lie last.
+    """
+    batch, _, height, width = colors.shape
+    sites = colors.view(batch, 3, 2, 2, height, width).permute(0, 1, 4, 2, 5, 3)
+    return sites.reshape(batch, 3, 2 * height, 2 * width)
+
+
 class DemosaicUNet(nn.Module):
     """
     Full-resolution RGB of a packed mosaic: Malvar's linear interpolation plus a learned correction.
@@ -53,6 +64,8 @@ class DemosaicUNet(nn.Module):
 
     All layers live at the packed size or below it. No layer pools over the whole frame, so a tile with `margin`
     packed pixels around it gives what the full frame gives. Size S, 9 GMAC per megapixel of mosaic.
+
+    The correction has the parameters' precision; the interpolation, which is the picture, always that of the planes.
     """
 
     architecture = "demosaic-unet"
@@ -77,15 +90,16 @@ class DemosaicUNet(nn.Module):
         """Malvar's interpolation, (B, 4, h, w) to (B, 12, h, w): each colour at each site of the cell."""
         # Reflection by a whole cell keeps every tap on a site of its own colour.
         padded = functional.pad(planes, (1, 1, 1, 1), mode="reflect")
-        return functional.conv2d(padded, self.malvar)
+        with torch.autocast(planes.device.type, enabled=False):
+            return functional.conv2d(padded, self.malvar.to(planes.dtype))
 
     def forward(self, planes: Tensor) -> Tensor:
         """See the class."""
         base = self.base(planes)
-        full = self.encode(self.head(base))  # (B, 1w, h, w)
+        full = self.encode(self.head(base.to(self.head.weight.dtype)))  # (B, 1w, h, w)
         low = self.bottom(self.down(full))  # (B, 2w, h/2, w/2)
         full = self.decode(self.up(low) + full)
-        return functional.pixel_shuffle(base + self.tail(full), 2)
+        return unpacked(base + self.tail(full))
 
 
 class DemosaicUNetL(DemosaicUNet):

@@ -19,6 +19,8 @@ class DenoiseUNet(nn.Module):
     No layer pools over the whole frame, so a tile with `margin` pixels around it gives what the full frame gives.
     Size S, 11.3 GMAC per megapixel of mosaic.
 
+    The residual has the parameters' precision; the planes to which it is added keep theirs.
+
     Args:
         width: Channels at the planes' size; twice and four times as many one and two halvings below.
         depths: Residual blocks at each of the three sizes, on the way down and, but for the last, up again.
@@ -48,7 +50,8 @@ class DenoiseUNet(nn.Module):
         """See the class."""
         batch, _, height, width = planes.shape
         level = deviation.expand(batch, 4, height, width)
-        full = self.encode_full(self.head(torch.cat([planes, level], dim=1)))  # (B, 1w, h, w)
+        seen = torch.cat([planes, level], dim=1).to(self.head.weight.dtype)
+        full = self.encode_full(self.head(seen))  # (B, 1w, h, w)
         half = self.encode_half(self.down_half(full))  # (B, 2w, h/2, w/2)
         low = self.bottom(self.down_quarter(half))  # (B, 4w, h/4, w/4)
         half = self.decode_half(self.up_half(low) + half)
