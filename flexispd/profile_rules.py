@@ -214,10 +214,8 @@ class _Parser:
             return _field(token.text)
         elif token.sort == "word":
             near = difflib.get_close_matches(token.text, FIELDS, n=1)
-            meant = f"did you mean {near[0]}? " if near else ""
-            raise ConditionError(
-                f"asks for {token.text}, which no frame has; {meant}A frame has {', '.join(FIELDS)}", token.offset
-            )
+            meant = f" (did you mean {near[0]}?)" if near else f"; it has {', '.join(FIELDS)}"
+            raise ConditionError(f"asks for {token.text}, which no frame has{meant}", token.offset)
         else:
             raise ConditionError(
                 f"needs a number, a text in quotes or a field before {token.text or 'its end'}", token.offset

@@ -227,7 +227,9 @@ class Document:
     def values(self, record: type[Any], table: object, section: str = "", nth: int = 0) -> dict[str, Any]:
         """What a table sets of a record's fields: every key known, every value of its kind."""
         if not isinstance(table, Mapping):
-            raise self.error(f"must be a section, [{section}], not {_shown(table)}", "", section)
+            several = self.table.get(section)
+            header = f"[[{section}]]" if isinstance(several, list) and table is not several else f"[{section}]"
+            raise self.error(f"must be a section, {header}, not {_shown(table)}", "", section)
         declared = {key_of(f): f for f in dataclasses.fields(record) if "kind" in f.metadata}
         self.require_known(table, declared, section, nth)
         values: dict[str, Any] = {}
@@ -279,8 +281,8 @@ class Document:
         for path in ((*in_array, key), (*parts, key), in_array, parts):
             if found := self._places.get(path):
                 offset = found.key if of_key else found.value
-                if within is not None and self._text[offset : offset + 1] in ("'", '"'):  # exact for a text on one line
-                    offset += 1 + within
+                if within is not None:
+                    offset = toml_places.begin_of_text(self._text, offset) + within
                 line, column = toml_places.line_and_column(self._text, offset)
                 return f"{self.title}, line {line}, column {column}"
         return self.title

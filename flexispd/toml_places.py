@@ -42,6 +42,16 @@ def line_and_column(text: str, offset: int) -> tuple[int, int]:
     return text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset)
 
 
+def begin_of_text(text: str, offset: int) -> int:
+    """
+    Where the characters begin of a text whose value stands at `offset`: behind its quotes, one or three.
+
+    A line break right behind three of them does not count, as TOML has it. Escapes are not looked at.
+    """
+    quotes = re.compile(r"""\"{3}\r?\n?|'{3}\r?\n?|["']""").match(text, offset)
+    return quotes.end() if quotes else offset
+
+
 class _Scanner:
     """A position in the text, and what was found before it."""
 

@@ -51,6 +51,7 @@ BROKEN: dict[str, tuple[str | bytes, str]] = {
         "[[export]]\nfolder = 'Web'\n[[export]]\nfolder = 'web'",
         "[export] folder would write a second .jpg file over the first",
     ),
+    "an export as a value": ("export = [1]", "line 1, column 10: export must be a section, [[export]], not 1"),
     "no exports": ("export = []", "line 1, column 10: export must be one or more sections, [[export]]"),
     "export as a section": ("[export]\nformat = 'png'", "line 1, column 1: export must be one or more sections"),
     "a folder elsewhere": ("[[export]]\nfolder = '../x'", "line 2, column 10: [export] folder must be the name of one"),
@@ -94,6 +95,10 @@ BROKEN: dict[str, tuple[str | bytes, str]] = {
     ),
     "a condition that is none": (RULE.format(when="'iso >'"), "line 2, column 14: [rule] when needs a number"),
     "a condition of one number": (RULE.format(when='"iso"'), "line 2, column 9: [rule] when has a number where"),
+    "a condition on two lines": (
+        RULE.format(when="'''\n1 = 1 and\nizo > 1'''"),
+        "line 4, column 1: [rule] when asks for izo, which no frame has (did you mean iso?).",
+    ),
     "an unknown field": (RULE.format(when="'lens ~ \"a\" or izo > 1'"), "line 2, column 23: [rule] when asks for izo"),
     "a division by zero": (RULE.format(when="'iso > 1 / (2 - 2)'"), "line 2, column 17: [rule] when divides by zero"),
     "a second condition": (RULE.format(when="'1=1'") + RULE.format(when="'1'"), "line 5, column 9: [rule] when has a"),

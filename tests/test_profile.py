@@ -136,7 +136,7 @@ def test_an_unknown_key_is_named_with_its_line_and_the_nearest_key(text: str, li
         ("[[export]]\nformat = 'jpg'", 'must be one of "jpeg", "png", "png16", "tiff16", not "jpg"'),
         ("[export]\nformat = 'jpeg'", "must be one or more sections, [[export]]"),
         ("export = []", "must be one or more sections, [[export]]"),
-        ("export = ['jpeg']", "must be a section"),
+        ("export = ['jpeg']", "must be a section, [[export]], not"),
         (
             "[[export]]\nformat='png'\n[[export]]\nformat='png16'",
             "line 4, column 8: [export] format would write",
