@@ -11,7 +11,7 @@ appears, so that no crash in between makes us take our own file for somebody els
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,7 +77,7 @@ class Latest:
 
     def rendered(self, finished: Finished) -> None:
         """A picture is finished; if it is the newest capture's, and a JPEG, it is better than the preview."""
-        jpeg = next((output.path for output in finished.outputs if output.path.suffix == ".jpg"), None)
+        jpeg = _largest_jpeg((output.path, output.size_bytes) for output in finished.outputs)
         if self._newest is not None and self._newest.id == finished.job and jpeg is not None:
             self._want(_Newest(finished.job, self._newest.capture, jpeg))
 
@@ -86,7 +86,7 @@ class Latest:
         if self._newest is None or self._newest.id != id_ or record is None:
             return
         self._newest = _Newest(record.id, self._newest.capture)  # which may not be rendered yet
-        jpeg = next((name for name, _, _ in record.outputs if name.endswith(".jpg")), None)
+        jpeg = _largest_jpeg((Path(name), size_bytes) for name, _, size_bytes in record.outputs)
         if record.receipt is not None and jpeg is not None:
             picture = self.config.outbox / record.receipt.parent / jpeg
             self._want(_Newest(record.id, self._newest.capture, picture))
@@ -139,3 +139,9 @@ class Latest:
         ours = [*kept[-OURS_MAX:], *standing, message.sha256]
         self._ledger.set_setting(SETTING, list(dict.fromkeys(ours)))
         self._ours = ours
+
+
+def _largest_jpeg(outputs: Iterable[tuple[Path, int]]) -> Path | None:
+    """Of outputs and their sizes: a profile may write a small JPEG for the web beside the one for a screen."""
+    sizes = {path: size_bytes for path, size_bytes in outputs if path.suffix == ".jpg"}
+    return max(sizes, key=sizes.__getitem__, default=None)

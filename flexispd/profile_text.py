@@ -41,7 +41,7 @@ from flexispd.profile_params import (
 )
 from flexispd.profile_rules import fulfilled
 from flexispd.strict_toml import Document, key_of
-from flexispd.toml_reference import Knob, as_toml, knobs
+from flexispd.toml_reference import Knob, as_toml, knobs, set_line
 
 if TYPE_CHECKING:  # it needs numpy, which commands that only read a profile need not wait for
     from flexispd.types import ShotInfo
@@ -318,9 +318,7 @@ def _table(header: str, record: object, declared: type[Any], explain: Callable[[
     for knob in knobs({"": declared}):
         value = getattr(record, knob.key, "")  # a profile has no `extends` any more: it has the values
         if value != "":
-            comment = explain(knob)
-            line = f"{knob.key} = {as_toml(value)}"
-            yield f"{line:<26} # {comment}" if comment else line
+            yield set_line(knob.key, value, explain(knob))
 
 
 def _top_keys() -> list[str]:

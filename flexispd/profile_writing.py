@@ -6,10 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flexispd.profile import knobs
-from flexispd.toml_reference import as_toml
-
-WIDTH = 26
-"""Characters up to the comment behind a key."""
+from flexispd.toml_reference import as_toml, set_line
 
 DOC_CHARACTERS_MAX = 90
 
@@ -39,7 +36,6 @@ def profile_text(settings: Settings, description: str, comments: Sequence[str], 
         if knob.section != last:
             last = knob.section
             lines += ["", f"[[{last}]]" if last == "export" else f"[{last}]"]
-        written = f"{knob.key} = {as_toml(settings[knob.section, knob.key])}"
         doc = knob.doc if len(knob.doc) <= DOC_CHARACTERS_MAX else f"{knob.doc[: DOC_CHARACTERS_MAX - 1].rstrip()}…"
-        lines.append(f"{written:<{WIDTH}} # {doc}")
+        lines.append(set_line(knob.key, settings[knob.section, knob.key], doc))
     return "\n".join(lines) + "\n"

@@ -10,6 +10,9 @@ from typing import Any
 
 from flexispd.strict_toml import Kind, key_of
 
+COMMENTS_AT = 26
+"""Characters of a line before its comment, where a setting is not longer."""
+
 
 @dataclass(frozen=True, slots=True)
 class Knob:
@@ -56,6 +59,12 @@ def as_toml(value: object) -> str:
     if isinstance(value, tuple):
         return "[" + ", ".join(as_toml(item) for item in value) + "]"
     return repr(value)
+
+
+def set_line(key: str, value: object, comment: str) -> str:
+    """One setting in TOML, with what it does behind it, below the others'."""
+    line = f"{key} = {as_toml(value)}"
+    return f"{line:<{COMMENTS_AT}} # {comment}" if comment else line
 
 
 def _escaped(character: str) -> str:

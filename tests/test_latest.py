@@ -34,12 +34,15 @@ class Viewer(Bench):
         if live:
             self.dispatch.latest.arrived(found, recorded)
 
-    def finish(self, id_: int, name: str, extension: str = ".jpg") -> None:
-        """The worker has rendered this one."""
-        picture = OutputWritten(self.outbox / f"{name}.natural{extension}", "f" * 64, 10)
+    def finish(self, id_: int, name: str, *extensions: str) -> None:
+        """The worker has rendered this one, each file larger than the one before."""
+        pictures = tuple(
+            OutputWritten(self.outbox / f"{name}.natural{extension}", "f" * 64, size_bytes)
+            for size_bytes, extension in enumerate(extensions or (".jpg",), start=10)
+        )
         receipt = self.outbox / f"{name}.natural.json"
         self.say(Hashed(id_, f"raw {id_}", f"all {id_}"))
-        self.say(Finished(id_, receipt, (picture,), False, (), {}, "cpu", None, None))
+        self.say(Finished(id_, receipt, pictures, False, (), {}, "cpu", None, None))
 
     def shows(self) -> list[Show]:
         """What the worker was asked to show since the last time."""
@@ -158,6 +161,21 @@ def test_the_picture_of_an_older_capture_is_not_shown(viewer):
     viewer.finish(1, "a")
 
     assert viewer.shows() == []
+
+
+def test_of_several_jpegs_the_largest_is_shown(viewer):
+    """
+    A profile may write a small one for the web first; a copy of the capture is shown the same.
+    """
+    viewer.arrive("a.nef")
+    viewer.shows()
+    viewer.finish(1, "a", ".web.jpg", ".jpg", ".tif")
+    assert seen(viewer.shows()) == [("a.nef", "a.natural.jpg")]
+
+    viewer.arrive("copy.nef")
+    viewer.shows()
+    viewer.say(Hashed(2, "raw 1", "all 1"))
+    assert seen(viewer.shows()) == [("copy.nef", "a.natural.jpg")]
 
 
 def test_a_picture_that_is_no_jpeg_is_not_shown(viewer):

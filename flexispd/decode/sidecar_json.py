@@ -36,8 +36,11 @@ WHITE_MAX = 65535
 _DIGITS_MAX = 1000
 """No number that means anything has more; Python itself gives up at 4300."""
 
-_LEVEL_TOLERANCE = 0.02
-"""Share of the range within which a raw's level and the one written beside it are the same level, rounded."""
+_LEVEL_TOLERANCES = {"black_level": 0.001, "white_level": 0.02}
+"""
+Share of the range within which a raw's level and the one written beside it are the same level, rounded. Where a sensor
+is full nobody agrees to the count; but what is missing of the black level is as bright as the shadows themselves.
+"""
 
 _REMEDY = "Correct the JSON file, or export the pair again."
 
@@ -118,9 +121,9 @@ class Sidecar:
                 notes.append(
                     f"The JSON's cfa_pattern {stated_cfa.name} contradicts the raw's {cfa.name}; the raw's is used."
                 )
-        tolerance = _LEVEL_TOLERANCE * (max(white) - min(black))
         for key, own in (("black_level", black), ("white_level", white)):
             if self._has(key):
+                tolerance = _LEVEL_TOLERANCES[key] * (max(white) - min(black))
                 notes += self._level_contradiction(key, own, stated_cfa, tolerance)
         return notes
 

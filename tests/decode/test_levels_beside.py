@@ -85,6 +85,7 @@ def test_a_blank_frame_is_told_as_blank_before_its_levels_are_judged(tmp_path: P
     [
         ({"white_level": 100}, "The JSON's white level 100 contradicts the raw's 16383; the raw's is used."),
         ({"black_level": 4096}, "The JSON's black level 4096 contradicts the raw's 256; the raw's is used."),
+        ({"black_level": 288}, "The JSON's black level 288 contradicts the raw's 256; the raw's is used."),
         ({"cfa_pattern": [2, 1, 1, 0]}, "The JSON's cfa_pattern BGGR contradicts the raw's RGGB; the raw's is used."),
     ],
 )
