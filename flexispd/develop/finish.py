@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -157,9 +158,12 @@ def sharpened(luma: Tensor, params: SharpeningParams, noise: Tensor) -> Tensor:
     return torch.minimum(torch.maximum(luma + params.amount * detail, low - beyond), high + beyond)
 
 
+@lru_cache(maxsize=1)
 def film_grain(size: tuple[int, int], params: GrainParams) -> Tensor:
     """
     Grain at mid lightness for a picture of `size` (H, W), the same for every picture of that size, on the CPU.
+
+    The last one is kept, because a camera's frames are of one size; nobody may change it.
 
     `size_px` is the full width of a grain at half of its height.
     """

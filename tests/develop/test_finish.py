@@ -231,3 +231,13 @@ def test_what_denoising_left_is_known():
     assert left(0.6, 1.0) == pytest.approx(0.4)
     assert left(1.0, 1.0, 0.5) == pytest.approx(0.5)
     assert 0 < left(1.0, 1.0) < 0.3
+
+
+def test_the_grain_of_a_burst_is_made_once():
+    """
+    A camera's frames are of one size; their grain is the same, and takes as long to make as sharpening.
+    """
+    grain = film_grain((60, 90), GrainParams(0.5))
+
+    assert film_grain((60, 90), GrainParams(0.5)) is grain
+    assert film_grain((60, 90), GrainParams(0.4)) is not grain
