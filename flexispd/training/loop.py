@@ -49,7 +49,7 @@ class Schedule:
     precision: Literal["float32", "bfloat16"] = field(
         "float32",
         Choice(("float32", "bfloat16")),
-        "Of the activations. With bfloat16 newer processors learn nearly twice as fast; in float32 a run gets further in the end.",
+        "Of the activations. Newer processors learn twice as fast with bfloat16; float32 gets further in the end.",
     )
     seed: int = field(2022, Whole(0, 2**31), "Of the first weights and of everything that is drawn at random.")
 
