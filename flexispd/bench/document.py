@@ -76,8 +76,9 @@ repetitions of the largest raw.""",
     "looks": (
         "Two looks of one frame",
         """\
-From a raw file to two JPEGs: the networks of the first two stages and the demosaicking run once, whatever the profiles
-are. alone_s is the profile without natural. A profile with local knobs, such as sky and clarity, takes longer.""",
+From a raw file to two JPEGs. Denoising runs once unless a profile asks for more than all of it to be taken,
+demosaicking once where the two agree on the light. alone_s is the profile without natural. Local knobs, such as sky and
+clarity, take longer than global ones.""",
     ),
 }
 """Benchmark -> heading and method, in the order of the document."""
