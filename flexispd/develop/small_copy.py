@@ -75,14 +75,14 @@ class Cells:
     def at(self, grids: Tensor, rows: slice, columns: slice) -> Tensor:
         """The values of grids (C, cells down, cells across) at the pixels of a part of the frame, (C, h, w)."""
         down = self._near(rows, self.rows)
-        blurred = self.rows[rows, down] @ grids[:, down]
+        at_rows = self.rows[rows, down] @ grids[:, down]  # (C, h, cells across)
         out = grids.new_empty((len(grids), rows.stop - rows.start, columns.stop - columns.start))
         # Of all cells along a long row only a few have weight at any pixel: most of the product would be with zeros.
         for left in range(columns.start, columns.stop, BLOCK_PX):
             block = slice(left, min(left + BLOCK_PX, columns.stop))
             across = self._near(block, self.columns)
             place = slice(left - columns.start, block.stop - columns.start)
-            torch.matmul(blurred[:, :, across], self.columns[block, across].T, out=out[:, :, place])
+            torch.matmul(at_rows[:, :, across], self.columns[block, across].T, out=out[:, :, place])
         return out
 
     def _near(self, pixels: slice, weights: Tensor) -> slice:

@@ -227,9 +227,9 @@ def tone_curve(rgb: Tensor, power: Knob) -> Tensor:
     Applied to each component alone it turns orange lamps yellow; with the middle component held at its relative place
     between the other two, which is the hue, their halos turn salmon. `HUE_KEPT` lies between.
     """
-    # The same as a logistic curve of log x, whose middle is k. At 0 a power below 1 has no slope.
-    ev = torch.log2(rgb.clamp(1e-10, 1e4))
-    alone = torch.sigmoid(power * math.log(2) * (ev - math.log2(GRAY)) - math.log(1 / GRAY - 1))
+    # The curve as a logistic one over EV from mid grey, with k = GRAY^p (1 / GRAY - 1). At 0 there is no EV.
+    ev = torch.log2(rgb.clamp(1e-10, 1e4)) - math.log2(GRAY)
+    alone = torch.sigmoid(power * math.log(2) * ev - math.log(1 / GRAY - 1))
     lowest, highest = rgb.amin(dim=0), rgb.amax(dim=0)
     low, high = alone.amin(dim=0), alone.amax(dim=0)  # the curve is monotone: these are the curve's of those
     slope = (high - low) / (highest - lowest).clamp_min(1e-9)
@@ -283,7 +283,7 @@ def encoded(linear: Tensor, curve: Curve) -> Tensor:
 
 
 def raised(x: Tensor, power: float) -> Tensor:
-    """`x` to a power, above 0: half as long as torch's own on a processor, and right to the last bits of 16."""
+    """`x` above 0 to a power, in two thirds of the time of torch's own on a processor; right to the last bits of 16."""
     return torch.exp2(power * torch.log2(x))
 
 
