@@ -11,8 +11,10 @@ runs them one after the other for the command line; a worker of the service runs
 from __future__ import annotations
 
 import hashlib
+import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -262,11 +264,15 @@ def process(
     if plans:
         mosaic = decode(capture, inputs, timed)
         pictures = develop(mosaic, [plan.ingredients.profile for plan in plans.values()], models, timed)
-        for (i, planned), picture in zip(plans.items(), pictures, strict=True):
+
+        def published(planned: Plan, picture: Picture) -> Result:
             try:
-                results[i] = publish(planned, mosaic.shot, picture, Timer(dict(timed.steps_ms)))
+                return publish(planned, mosaic.shot, picture, Timer(dict(timed.steps_ms)))
             except FlexispError as error:
-                results[i] = Result(planned.ingredients.profile.name, planned.receipt_path, error=error)
+                return Result(planned.ingredients.profile.name, planned.receipt_path, error=error)
+
+        with ThreadPoolExecutor(os.cpu_count(), "publish") as pool:
+            results.update(zip(plans, pool.map(published, plans.values(), pictures), strict=True))
     return [results[i] for i in range(len(orders))]
 
 

@@ -7,13 +7,13 @@ there, and errors count as the eye counts them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
 from flexispd.develop.networks.demosaic_unet import DemosaicUNet, unpacked
-from flexispd.develop.tiling import Slices, Tile, Tiling, tiles
+from flexispd.develop.tiling import Slices, Tile, grown, in_pixels, within
 
 TOE = 0.05
 """Square root of the signal below which the encoding turns linear; keeps its slope at black finite."""
@@ -75,23 +75,18 @@ def _mean(x: Tensor, x_weight: Tensor, y: Tensor, y_weight: Tensor) -> Tensor:
     return (x_weight * x + y_weight * y) / (x_weight + y_weight)
 
 
-def demosaic(
-    balanced: Callable[[Slices], Tensor], size: tuple[int, int], network: DemosaicUNet, tiling: Tiling
-) -> Iterator[tuple[Tile, Tensor]]:
+def demosaic(balanced: Callable[[Slices], Tensor], tile: Tile, network: DemosaicUNet) -> Tensor:
     """
-    Tile by tile, the linear RGB of a frame: each tile with its (3, 2h, 2w) values at full resolution.
+    The linear RGB of a tile, as `wide` as it is, (3, 2h, 2w) at full resolution.
 
-    Tiles are asked for and handed out one at a time, so that what comes before and after works on them while they are
-    in the cache, and no frame of float RGB is ever held.
+    Tiles are asked for one at a time, so that what comes before and after works on them while they are in the cache,
+    and no frame of float RGB is ever held.
 
     Args:
         balanced: Gives the balanced planes (4, h, w) of a part of the frame, with 1 the brightest that they can be.
-        size: (h, w) of the whole frame in packed samples.
     """
-    for tile in tiles(size, tiling.edge, network):
-        encoded = encode(balanced(tile.around))[None].contiguous(memory_format=torch.channels_last)
-        rows, columns = (slice(2 * s.start, 2 * s.stop) for s in tile.core)
-        yield tile, decode(network(encoded)[0, :, rows, columns])
+    encoded = encode(balanced(tile.around))[None].contiguous(memory_format=torch.channels_last)
+    return decode(network(encoded)[(0, slice(None), *in_pixels(tile.core))])
 
 
 def interpolated(
@@ -102,7 +97,6 @@ def interpolated(
 
     For what was no light, such as noise that is kept: there is nothing in it that a network would know better.
     """
-    around = tuple(slice(max(0, s.start - 1), min(s.stop + 1, end)) for s, end in zip(part, size, strict=True))
-    rgb = unpacked(network.base(planes((around[0], around[1]))[None]))[0]
-    rows, columns = (slice(2 * (s.start - a.start), 2 * (s.stop - a.start)) for s, a in zip(part, around, strict=True))
-    return rgb[:, rows, columns]
+    around = grown(part, 1, size)
+    rgb = unpacked(network.base(planes(around)[None].contiguous(memory_format=torch.channels_last)))[0]
+    return rgb[(slice(None), *in_pixels(within(part, around)))]

@@ -15,7 +15,7 @@ from torch import Tensor
 from flexispd.develop.anscombe import Anscombe
 from flexispd.develop.blur import blurred, gaussian
 from flexispd.develop.networks.denoise_unet import DenoiseUNet
-from flexispd.develop.tiling import Tiling, tiles
+from flexispd.develop.tiling import Tile, Tiling, at_once, tiles
 from flexispd.profile import DenoiseParams
 from flexispd.types import NoiseProfile
 
@@ -45,10 +45,13 @@ def denoise(planes: Tensor, noise: NoiseProfile, level: float, network: DenoiseU
     shot, read = (torch.tensor(n, device=planes.device)[:, None, None] for n in (noise.shot, noise.read))
     stable = Anscombe.of(shot * level**2, read * level**2)
     clean = torch.empty_like(planes)
-    for tile in tiles((planes.shape[1], planes.shape[2]), tiling.edge, network):
+
+    def clean_tile(tile: Tile) -> None:
         noisy = stable.forward(planes[(slice(None), *tile.around)])[None].contiguous(memory_format=torch.channels_last)
         quiet = network(noisy, stable.deviation[None])[(0, slice(None), *tile.core)]
         clean[(slice(None), *tile.inside)] = stable.inverse(quiet)
+
+    at_once(tiles((planes.shape[1], planes.shape[2]), tiling.edge, network), clean_tile, tiling.device)
     return clean
 
 

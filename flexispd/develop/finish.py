@@ -1,7 +1,7 @@
 """
 The last touch on a finished picture: sharpening, then grain.
 
-Both work on the whole picture after the look, on what the eye compares: display-encoded lightness. The same amount is
+Both work after the look, on what the eye compares: display-encoded lightness. The same amount is
 added to red, green and blue, so colours stay. A profile that wants neither never comes here.
 """
 
@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from flexispd.develop.blur import blurred, gaussian
+from flexispd.develop.tiling import Slices, within
 from flexispd.profile import GrainParams, Profile, SharpeningParams
 from flexispd.types import NoiseProfile
 
@@ -39,9 +40,6 @@ GRAIN_DEVIATION = 0.05
 
 GRAIN_SEED = 1839
 
-STRIP_ROWS = 64
-"""Rows finished together, so that what is computed on the way stays small."""
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Finish:
@@ -49,13 +47,19 @@ class Finish:
     What is done to one finished picture.
 
     Attributes:
-        sharpening, grain: The profile's.
+        sharpening: The profile's.
+        grain: Of a picture of this size at mid lightness, (H, W); None where the profile wants none.
         noise: Deviation of the noise at `LEVELS` lightnesses from 0 to 1, (LEVELS,).
     """
 
     sharpening: SharpeningParams
-    grain: GrainParams
+    grain: Tensor | None
     noise: Tensor
+
+    @property
+    def reach_px(self) -> int:
+        """Pixels that sharpening looks at on each side of one."""
+        return len(gaussian(self.sharpening.radius_px)) // 2 if self.sharpening.amount > 0 else 0
 
 
 def is_finished(profile: Profile) -> bool:
@@ -104,37 +108,24 @@ def noise_left(profile: Profile) -> float:
     return max(RESIDUAL, 1 - taken + taken * profile.denoise.keep_grain)
 
 
-def finished(frame: Tensor, finish: Finish, *, deep: bool) -> Tensor:
+def finished(encoded: Tensor, finish: Finish, part: Slices, around: Slices) -> Tensor:
     """
-    A picture after its last touch, in 16 bits as it came, or in 8.
+    A part of a picture after its last touch.
 
     Args:
-        frame: Encoded, int16 whose bits are those of uint16, (H, W, 3).
-        deep: Whether the result is of that kind too; uint8 otherwise.
+        encoded: The picture's R, G, B in 0..1, (3, h, w).
+        part: What of the picture is wanted.
+        around: Where `encoded` lies in the picture; `finish.reach_px` wider than `part`, as far as the picture goes.
     """
-    height, width = frame.shape[:2]
-    grain = film_grain((height, width), finish.grain).to(frame.device) if finish.grain.amount > 0 else None
-    margin = _reach(finish.sharpening)
-    out = torch.empty_like(frame, dtype=torch.int16 if deep else torch.uint8)
-    for top in range(0, height, STRIP_ROWS):
-        bottom = min(top + STRIP_ROWS, height)
-        first, last = max(0, top - margin), min(height, bottom + margin)
-        rgb = _encoded(frame[first:last])
-        luma = _luma(rgb.permute(2, 0, 1))
-        inside = slice(top - first, bottom - first)
-        added = torch.zeros_like(luma)
-        if finish.sharpening.amount > 0:
-            added = sharpened(luma, finish.sharpening, finish.noise) - luma
-        if grain is not None:
-            added[inside] += grain[top:bottom] * _grain_strength((luma + added)[inside])
-        shown = (rgb[inside] + added[inside, :, None]).clamp_(0, 1).mul_(65535 if deep else 255).add_(0.5)
-        out[top:bottom] = shown.to(torch.int32).to(out.dtype)
-    return out
-
-
-def _encoded(frame: Tensor) -> Tensor:
-    """Int16 whose bits are those of uint16, as 0..1."""
-    return (frame.to(torch.int32) & 0xFFFF).float().div_(65535)
+    inside = within(part, around)
+    luma = _luma(encoded)
+    added = torch.zeros_like(luma)
+    if finish.sharpening.amount > 0:
+        added = sharpened(luma, finish.sharpening, finish.noise) - luma
+    luma, added = luma[inside], added[inside]
+    if finish.grain is not None:
+        added = added + finish.grain[part] * _grain_strength(luma + added)
+    return (encoded[(slice(None), *inside)] + added).clamp_(0, 1)
 
 
 def sharpened(luma: Tensor, params: SharpeningParams, noise: Tensor) -> Tensor:
@@ -180,11 +171,6 @@ def _grain_strength(luma: Tensor) -> Tensor:
 def _luma(rgb: Tensor) -> Tensor:
     red, green, blue = rgb.unbind(0)
     return LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue
-
-
-def _reach(params: SharpeningParams) -> int:
-    """Rows that sharpening looks at above and below a pixel."""
-    return len(gaussian(params.radius_px)) // 2 if params.amount > 0 else 0
 
 
 def _highest(grid: Tensor, radius: int) -> Tensor:

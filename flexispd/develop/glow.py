@@ -8,6 +8,8 @@ not bright enough to take part, so the picture does not go grey as under a dirty
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import torch
 from torch import Tensor
 
@@ -48,8 +50,13 @@ def scattered(light: Tensor) -> Tensor:
     return out
 
 
+@lru_cache(maxsize=2 * len(HALOS))
 def _spreading(length: int, sigma: float) -> Tensor:
-    """A Gaussian as a matrix (length, length) whose rows and columns add up to 1: light is reflected at the borders."""
+    """
+    A Gaussian as a matrix (length, length) whose rows and columns add up to 1: light is reflected at the borders.
+
+    Those of the last size are kept, because a camera's frames are of one size; nobody may change them.
+    """
     place = torch.arange(length, dtype=torch.float64)
     weights = torch.zeros(length, length, dtype=torch.float64)
     for turn in range(-2, 3):

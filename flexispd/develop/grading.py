@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from flexispd.cube import Cube
 from flexispd.develop.lut import Lut
@@ -24,7 +25,11 @@ from flexispd.profile import MonochromeParams, Profile, SplitToningParams
 from flexispd.types import Float64
 
 STEPS = 4096
-"""Entries of a table, read with linear interpolation."""
+"""Entries of a table as it is made."""
+
+FINE_STEPS = 32 * STEPS
+"""Entries of a table as it is read: so many, on straight lines between the others, that the nearest one will do, which
+costs half as much as to interpolate at every pixel."""
 
 HUES = {
     "red": 29.2,
@@ -64,7 +69,7 @@ TONING_BALANCE = 0.3
 
 class HueTable(NamedTuple):
     """
-    What happens to each hue from -180 to 180 degrees, (STEPS + 1,) each; None stands for a row that does nothing.
+    What happens to each hue from -180 to 180 degrees, (FINE_STEPS + 1,) each; None stands for a row that does nothing.
 
     `real` and `imaginary` are those of the number that a + b i is multiplied by; `gain` is that of lightness and chroma
     less 1, for a strong colour.
@@ -77,9 +82,9 @@ class HueTable(NamedTuple):
 
 class ToneTable(NamedTuple):
     """
-    What happens to each OKLab lightness from 0 to 1, (STEPS + 1,) each.
+    What happens to each OKLab lightness from 0 to 1, (FINE_STEPS + 1,) each.
 
-    New lightness, factor of chroma, and the a and b that are added, (2, STEPS + 1), or None where nothing is.
+    New lightness, factor of chroma, and the a and b that are added, (2, FINE_STEPS + 1), or None where nothing is.
     """
 
     lightness: Tensor
@@ -110,21 +115,21 @@ class Grading:
     def of(cls, profile: Profile, device: torch.device | str, cube: Cube | None = None) -> Grading | None:
         """The colour work of a profile, whose `lut.file` holds `cube`; None when all of its knobs are neutral."""
 
-        def on_device(values: Float64) -> Tensor:
-            return torch.from_numpy(values).to(device, torch.float32)
+        def row(values: Float64) -> Tensor:
+            return _finer(torch.from_numpy(values)).to(device, torch.float32)
 
         def unless_zero(values: Float64) -> Tensor | None:
-            return on_device(values) if values.any() else None
+            return row(values) if values.any() else None
 
         hues, mix, tones = _hues(profile), _mix(profile.monochrome), _tones(profile)
         lut = None if cube is None or profile.lut.strength == 0 else Lut.of(cube, profile.lut.strength, device)
         if hues is None and mix is None and tones is None and lut is None:
             return None
         return cls(
-            None if hues is None else HueTable(on_device(hues[0]), unless_zero(hues[1]), unless_zero(hues[2])),
-            None if mix is None else on_device(mix),
+            None if hues is None else HueTable(row(hues[0]), unless_zero(hues[1]), unless_zero(hues[2])),
+            None if mix is None else torch.from_numpy(mix).to(device, torch.float32),
             profile.monochrome.strength,
-            None if tones is None else ToneTable(on_device(tones[0]), on_device(tones[1]), unless_zero(tones[2:])),
+            None if tones is None else ToneTable(row(tones[0]), row(tones[1]), unless_zero(tones[2:])),
             lut,
         )
 
@@ -258,9 +263,26 @@ def _decoded(encoded: Float64) -> Float64:
     return np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
 
 
-def turned(lab: Tensor, hues: HueTable) -> Tensor:
+def graded(lab: Tensor, grading: Grading, linear_of: Callable[[Tensor], Tensor]) -> None:
     """
-    OKLab colours (3, n) after the table over the hue.
+    Apply a grading to OKLab colours (3, n), in place.
+
+    Args:
+        linear_of: Gives the linear sRGB (3, n) of such colours.
+    """
+    if grading.hues is not None:
+        turn(lab, grading.hues)
+    if grading.mix is not None:
+        grey = raised((grading.mix @ linear_of(lab)).clamp_(1e-9, 1), 1 / 3)
+        lab *= 1 - grading.colorless
+        lab[0].add_(grey, alpha=grading.colorless)
+    if grading.tones is not None:
+        tone(lab, grading.tones)
+
+
+def turn(lab: Tensor, hues: HueTable) -> None:
+    """
+    Apply the table over the hue to OKLab colours (3, n), in place.
 
     Lightness follows its gain the more, the more of a colour there is, and the less, the nearer it comes to white: a
     yellow lamp that is made lighter stays yellow.
@@ -269,38 +291,45 @@ def turned(lab: Tensor, hues: HueTable) -> Tensor:
     at_hue = _reader(torch.atan2(b, a).mul_(0.5 / math.pi).add_(0.5))
     real = at_hue(hues.real)
     if hues.gain is not None:
-        chroma_squared = a**2 + b**2
-        gain = 1 + at_hue(hues.gain) * (chroma_squared / (chroma_squared + GREY_CHROMA**2))
-        gain = gain / (1 + lightness**2 * (gain**2 - 1).clamp_min_(0)).sqrt()
-        lightness, a, b = lab * gain
+        chroma_squared = torch.addcmul(a * a, b, b)
+        strong = chroma_squared / (chroma_squared + GREY_CHROMA**2)
+        gain = at_hue(hues.gain).mul_(strong).add_(1)
+        room = gain.square().sub_(1).clamp_min_(0).mul_(lightness).mul_(lightness).add_(1).sqrt_()
+        lab *= gain.div_(room)
     if hues.imaginary is None:
-        return torch.stack([lightness, a * real, b * real])
-    imaginary = at_hue(hues.imaginary)
-    return torch.stack([lightness, a * real - b * imaginary, a * imaginary + b * real])
+        lab[1:] *= real
+    else:
+        imaginary = at_hue(hues.imaginary)
+        turned_a = torch.addcmul(a * real, b, imaginary, value=-1)
+        b.mul_(real).addcmul_(a, imaginary)
+        a.copy_(turned_a)
 
 
-def colorless(lab: Tensor, linear: Tensor, mix: Tensor, share: float) -> Tensor:
-    """OKLab colours (3, n) on their way to the grey of a mix of `linear`, the same colours in linear sRGB (3, n)."""
-    grey = torch.zeros_like(lab)
-    grey[0] = (mix @ linear).clamp_(0, 1).pow(1 / 3)
-    return torch.lerp(lab, grey, share)
-
-
-def toned(lab: Tensor, tones: ToneTable) -> Tensor:
-    """OKLab colours (3, n) after the table over lightness."""
+def tone(lab: Tensor, tones: ToneTable) -> None:
+    """Apply the table over lightness to OKLab colours (3, n), in place."""
     at_lightness = _reader(lab[0])
-    lightness, factor = at_lightness(tones.lightness), at_lightness(tones.factor)
-    a, b = lab[1:] * factor
+    lab[0] = at_lightness(tones.lightness)
+    lab[1:] *= at_lightness(tones.factor)
     if tones.tint is not None:
-        a, b = a + at_lightness(tones.tint[0]), b + at_lightness(tones.tint[1])
-    return torch.stack([lightness, a, b])
+        lab[1] += at_lightness(tones.tint[0])
+        lab[2] += at_lightness(tones.tint[1])
+
+
+def raised(x: Tensor, power: float) -> Tensor:
+    """`x` above 0 to a power, in two thirds of the time of torch's own on a processor; right to the last bits of 16."""
+    return torch.log2(x).mul_(power).exp2_()
+
+
+def _finer(rows: Tensor) -> Tensor:
+    """Rows (..., STEPS + 1) on straight lines between their entries, (..., FINE_STEPS + 1)."""
+    flat = rows.reshape(1, -1, STEPS + 1)
+    finer = functional.interpolate(flat, FINE_STEPS + 1, mode="linear", align_corners=True)
+    return finer.reshape(*rows.shape[:-1], FINE_STEPS + 1)
 
 
 def _reader(place: Tensor) -> Callable[[Tensor], Tensor]:
-    """Reads rows (STEPS + 1,) at places (n,), 0 a row's first and 1 its last entry."""
-    place = (place * STEPS).clamp_(0, STEPS)
-    left = place.to(torch.int32).clamp_(0, STEPS - 1)  # what is no number becomes some place, and stays no number
-    share, right = place - left, left + 1
-
+    """Reads the nearest entry of rows (FINE_STEPS + 1,) at places (n,), 0 a row's first and 1 its last entry."""
+    # What is no number becomes some entry here, and is found out where the light is summed up.
+    nearest = (place * FINE_STEPS).add_(0.5).to(torch.int32).clamp_(0, FINE_STEPS)
     # Row by row: gathering whole columns takes twice as long on a processor.
-    return lambda row: torch.lerp(row.index_select(0, left), row.index_select(0, right), share)
+    return lambda row: row.index_select(0, nearest)

@@ -34,23 +34,23 @@ class LocalLight:
     The local exposure of one frame.
 
     Attributes:
-        grid: EV within LOCAL_EV_MAX of 0, (Z, PLACES, PLACES).
+        steps: What `zone_steps` makes of the grid, (Z, PLACES, PLACES).
         rows, columns: What each place says in each row and column of the frame, (H, PLACES) and (W, PLACES).
     """
 
-    grid: Tensor
+    steps: Tensor
     rows: Tensor
     columns: Tensor
 
     @classmethod
     def of(cls, grid: Tensor, size: tuple[int, int]) -> LocalLight:
-        """The local exposure of a frame of `size` (H, W), on the grid's device."""
+        """The local exposure of a frame of `size` (H, W): `grid` in EV within LOCAL_EV_MAX of 0, and on its device."""
         rows, columns = (spline_weights(length).to(grid) for length in size)
-        return cls(grid, rows, columns)
+        return cls(zone_steps(grid), rows, columns)
 
     def fields(self, rows: slice, columns: slice) -> Tensor:
-        """The EV of each zone at each pixel of a part of the frame, (Z, n)."""
-        return spread(self.grid, self.rows[rows], self.columns[columns]).flatten(1)
+        """The `zone_steps` at each pixel of a part of the frame, (Z, n)."""
+        return spread(self.steps, self.rows[rows], self.columns[columns]).flatten(1)
 
 
 def spline_weights(length: int) -> Tensor:
@@ -78,15 +78,25 @@ def b_spline(position: Tensor, places: int) -> Tensor:
     return inside.float()
 
 
+def zone_steps(grid: Tensor) -> Tensor:
+    """The EV of the first zone, and what each of the others adds to the one before it; (Z, ...) to the same."""
+    return torch.cat([grid[:1], grid.diff(dim=0)])
+
+
 def spread(grid: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     """Grids (..., PLACES, PLACES) at every pixel, (..., h, w), with the weights (h, PLACES) and (w, PLACES)."""
     return rows @ grid @ columns.T
 
 
-def local_ev(fields: Tensor, ev: Tensor) -> Tensor:
-    """The EV of each pixel (n,) from that of each zone at its place (Z, n) and its brightness in EV from mid grey."""
-    out = fields[0]
-    for zone, middle_ev in enumerate(ZONES_EV[:-1]):
-        share = ((ev - middle_ev) / ZONE_STEP_EV).clamp(0, 1)
-        out = out + (fields[zone + 1] - fields[zone]) * (share * share * (3 - 2 * share))
+def local_ev(steps: Tensor, ev: Tensor) -> Tensor:
+    """
+    The EV of each pixel (n,) from its brightness in EV from mid grey, (n,).
+
+    Args:
+        steps: What `zone_steps` makes of each zone's EV at the pixels' places, (Z, n).
+    """
+    position, out = ev / ZONE_STEP_EV, steps[0]
+    for step, middle_ev in zip(steps[1:], ZONES_EV, strict=False):
+        share = (position - middle_ev / ZONE_STEP_EV).clamp_(0, 1)
+        out = torch.addcmul(out, step, share.mul(-2).add_(3).mul_(share).mul_(share))
     return out

@@ -141,9 +141,9 @@ class Glances:
     read: Tensor
 
 
-def peaks_of(rgb: Tensor) -> Tensor:
-    """The `peaks` of a frame (3, h, w), denoised and balanced, at full size: (PEAKS_PX, PEAKS_PX)."""
-    return functional.adaptive_max_pool2d(rgb.amax(dim=0, keepdim=True), PEAKS_PX)[0]
+def peaks_of(strongest: Tensor) -> Tensor:
+    """The `peaks` of a frame from the strongest colour of each of its sites, denoised and balanced, (h, w)."""
+    return functional.adaptive_max_pool2d(strongest[None], PEAKS_PX)[0]
 
 
 def learned_look(network: LookNet, glance: Glances, share: float) -> LearnedLook:

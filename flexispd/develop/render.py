@@ -7,10 +7,11 @@ Looks that agree on the light share the demosaicking, which is nearly all of the
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -24,6 +25,7 @@ from flexispd.develop.denoise import fine_noise, keeps_noise, network_level, rem
 from flexispd.develop.exposure import auto_exposure_ev, camera_rgb, luminance_of, thumbnail
 from flexispd.develop.finish import (
     Finish,
+    film_grain,
     finished,
     is_finished,
     noise_left,
@@ -35,8 +37,19 @@ from flexispd.develop.local_light import LocalLight
 from flexispd.develop.look import Glances, learned_look, peaks_of
 from flexispd.develop.networks.demosaic_unet import DemosaicUNet
 from flexispd.develop.networks.look_net import LookNet
+from flexispd.develop.output import Output, quantised
 from flexispd.develop.surroundings import Surroundings
-from flexispd.develop.tiling import Slices, Tiling, require_finite
+from flexispd.develop.tiling import (
+    Slices,
+    Tile,
+    Tiling,
+    at_once,
+    grown,
+    in_pixels,
+    require_finite,
+    tiles,
+    within,
+)
 from flexispd.develop.tone import REC2020_LUMINANCE, Look, apply_look
 from flexispd.develop.upload import Frame, crop_of
 from flexispd.profile import DenoiseParams, Profile
@@ -142,9 +155,10 @@ class _Plan:
     auto_ev: float
     learned: Mapping[str, Any] | None
 
-    def shown_in(self, space: ColorSpace) -> _Plan:
-        """The same look in a colour space."""
-        return replace(self, look=self.look.shown_in(SPACES[space]))
+    @property
+    def reach_px(self) -> int:
+        """Pixels that the look sees on each side of one."""
+        return self.finish.reach_px if self.finish else 0
 
 
 def render(
@@ -180,41 +194,42 @@ def _render_group(
     planned = [_planned(negative, balanced, profile, illuminant, networks.look) for profile, illuminant in looks]
     spaces = [_spaces(profile) for profile, _ in looks]
     # What differs between colour spaces are the last steps of a look, so each is a look of its own.
-    plans = [plan.shown_in(space) for plan, deep in zip(planned, spaces, strict=True) for space in deep]
-    depths = [deep for of_look in spaces for deep in of_look.values()]
-    height, width = planes.shape[1:]
+    # What differs between colour spaces are the last steps of a look, so each is a look of its own.
+    plans = [plan for plan, of_look in zip(planned, spaces, strict=True) for _ in of_look]
+    wanted = [(SPACES[space], deep) for of_look in spaces for space, deep in of_look.items()]
+    size = planes.shape[1], planes.shape[2]
     outs = [
-        # A last touch rounds anew, so it is given more than it has to give.
-        torch.empty(
-            (2 * height, 2 * width, 3), dtype=torch.int16 if deep or plan.finish else torch.uint8, device=planes.device
-        )
-        for plan, deep in zip(plans, depths, strict=True)
+        torch.empty(2 * size[0], 2 * size[1], 3, dtype=torch.int16 if deep else torch.uint8, device=planes.device)
+        for _, deep in wanted
     ]
-    parts = demosaic(balanced, (height, width), networks.demosaic, tiling)
-    sums = []
-    for tile, rgb in parts:
-        rows, columns = (slice(2 * s.start, 2 * s.stop) for s in tile.inside)
+    outputs = [
+        # A last touch rounds anew, so it is given numbers that are not rounded.
+        Output.of(plan.look.shown_in(space), out.dtype if plan.finish is None else torch.float32)
+        for plan, (space, _), out in zip(plans, wanted, outs, strict=True)
+    ]
+    reach = max(plan.reach_px for plan in plans)
+
+    def render_tile(tile: Tile) -> Tensor:
+        rgb = demosaic(balanced, tile, networks.demosaic)
         # Noise that stays is added here, so that looks which keep more or less of it share the network's work.
         light = {
-            denoise: rgb + interpolated(noise, tile.inside, (height, width), networks.demosaic) if noise else rgb
+            denoise: rgb + interpolated(noise, tile.wide, size, networks.demosaic) if noise else rgb
             for denoise, noise in noises.items()
         }
-        for plan, out in zip(plans, outs, strict=True):
-            sums.append(_finish(light[plan.denoise], plan, out, (rows, columns)))
-    require_finite(torch.stack(sums))
-    crop = crop_of(negative.frame)
-    shown = iter(_shown(out[crop], plan.finish, deep=d) for out, plan, d in zip(outs, plans, depths, strict=True))
+        return torch.stack(
+            [
+                _finish(light[plan.denoise], plan, output, tile, out)
+                for plan, output, out in zip(plans, outputs, outs, strict=True)
+            ]
+        )
+
+    parts = tiles(size, tiling.edge, networks.demosaic, -(-reach // 2))
+    require_finite(torch.stack(at_once(parts, render_tile, tiling.device)))
+    shown = iter(_unsigned(out[crop_of(negative.frame)].cpu().numpy()) for out in outs)
     return [
         Rendering({space: next(shown) for space in of_look}, plan.exposure_ev, plan.auto_ev, plan.learned)
         for plan, of_look in zip(planned, spaces, strict=True)
     ]
-
-
-def _shown(picture: Tensor, finish: Finish | None, *, deep: bool) -> NDArray[Any]:
-    """A picture (H, W, 3) after its last touch, which gives it the depth that is exported."""
-    if finish is not None:
-        picture = finished(picture, finish, deep=deep)
-    return _unsigned(picture.contiguous().cpu().numpy())
 
 
 def _gains(illuminant: Illuminant) -> Tensor:
@@ -250,7 +265,7 @@ def _planned(
     local, learned = None, None
     if params.learned and network is not None:
         light = torch.einsum("cd,dhw->chw", to_rec2020, camera_rgb(small))
-        peaks = peaks_of(torch.einsum("cd,dhw->chw", to_rec2020 * gains[[0, 1, 3]], camera_rgb(negative.clean)))
+        peaks = peaks_of(_strongest(negative.clean, to_rec2020 * gains[[0, 1, 3]]))
         known = torch.tensor([[auto_ev], [negative.noise.read[1]]]).to(light)
         asked = learned_look(network, Glances(light[None], peaks[None], *known), params.learned)
         height, width = negative.clean.shape[1:]
@@ -266,12 +281,27 @@ def _planned(
     return _Plan(look, local, profile.denoise, around, finish, exposure_ev, auto_ev, learned)
 
 
+def _strongest(clean: Tensor, matrix: Tensor) -> Tensor:
+    """The strongest colour of each cell of planes (4, h, w) after a matrix (3, 3) on its camera RGB, (h, w)."""
+    height, width = clean.shape[1:]
+    strongest, step = clean.new_empty(height, width), max(1, STRIP_PX // width)
+
+    def strip(top: int) -> None:
+        light = camera_rgb(clean[:, top : top + step])
+        strongest[top : top + step] = (matrix @ light.flatten(1)).amax(dim=0).view(light.shape[1:])
+
+    at_once(range(0, height, step), strip, clean.device)
+    return strongest
+
+
 def _last_touch(negative: Negative, profile: Profile, gains: Tensor, look: Look) -> Finish:
     """The last touch of a profile, which knows what the look makes of the frame's noise."""
     light = torch.logspace(-5, 0, 1024, device=gains.device)
     shown = apply_look(light.expand(3, -1).contiguous(), look)
     deviation = noise_of_gray(light, negative.noise, gains, noise_left(profile))
-    return Finish(profile.sharpening, profile.grain, noise_of_lightness(light, deviation, shown))
+    height, width = negative.clean.shape[1:]
+    grain = film_grain((2 * height, 2 * width), profile.grain).to(gains.device) if profile.grain.amount > 0 else None
+    return Finish(profile.sharpening, grain, noise_of_lightness(light, deviation, shown))
 
 
 def _grading(profile: Profile, device: torch.device) -> Grading | None:
@@ -280,25 +310,35 @@ def _grading(profile: Profile, device: torch.device) -> Grading | None:
     return Grading.of(profile, device, read_cube(Path(profile.lut.file), profile.lut.sha256) if wanted else None)
 
 
-def _finish(rgb: Tensor, plan: _Plan, frame: Tensor, place: Slices) -> Tensor:
+def _finish(rgb: Tensor, plan: _Plan, output: Output, tile: Tile, frame: Tensor) -> Tensor:
     """
-    Apply a look to a part of the frame, linear (3, h, w), and write it, quantised, into its place in `frame` (H, W, 3).
+    Apply a look to a tile, linear and `wide` (3, h, w), and write it into its place in `frame` (H, W, 3).
 
     Returns the sum of all that went in.
     """
-    _, height, width = rgb.shape
-    rows, columns = place
-    peak = 255.0 if frame.dtype == torch.uint8 else 65535.0
-    step = max(1, STRIP_PX // width)
+    height, width = frame.shape[:2]
+    (rows, columns), wide = in_pixels(tile.inside), in_pixels(tile.wide)
+    step = max(1, STRIP_PX // rgb.shape[2])
     total = rgb.sum()
-    for top in range(0, height, step):
-        strip = rgb[:, top : top + step]
-        part = slice(rows.start + top, rows.start + top + strip.shape[1])
+    for top in range(rows.start, rows.stop, step):
+        part = slice(top, min(top + step, rows.stop)), columns
+        around = grown(part, plan.reach_px, (height, width))
+        strip = rgb[(slice(None), *within(around, wide))]
         if plan.around is not None:
-            strip = plan.around.applied(strip, part, columns)
-        fields = plan.local.fields(part, columns) if plan.local else None
-        shown = apply_look(strip.reshape(3, -1), plan.look, fields).mul_(peak).add_(0.5)
-        whole = shown.to(torch.uint8) if frame.dtype == torch.uint8 else shown.to(torch.int32).to(torch.int16)
-        frame[part, columns] = whole.reshape(3, -1, width).permute(1, 2, 0)
-        total += shown.sum()  # a NaN would be a black pixel, and nobody could tell
+            strip = plan.around.applied(strip, *around)
+        fields = plan.local.fields(*around) if plan.local else None
+        values, checked = output.values(strip.flatten(1), fields)
+        values = values.view(strip.shape)
+        if plan.finish is not None:
+            values = quantised(finished(values, plan.finish, part, around), frame.dtype)
+        _interleave(values, frame[part])
+        total += checked  # a NaN would be some pixel, and nobody could tell
     return total
+
+
+def _interleave(planes: Tensor, place: Tensor) -> None:
+    """Write R, G, B (3, h, w) pixel by pixel into (h, w, 3); on a processor by the library that is made for it."""
+    if planes.device.type == "cpu":
+        cv2.merge([plane.numpy() for plane in planes], place.numpy())
+    else:
+        place.copy_(planes.permute(1, 2, 0))

@@ -130,8 +130,8 @@ def _night(light: Tensor, ev: Tensor, sky: Tensor) -> Tensor:
 
 def _smoothstep(x: Tensor, low: float, high: float) -> Tensor:
     """From 0 up to `low` to 1 from `high` on, without a corner."""
-    place = ((x - low) / (high - low)).clamp(0, 1)
-    return place * place * (3 - 2 * place)
+    place = (x - low).div_(high - low).clamp_(0, 1)
+    return place.mul(-2).add_(3).mul_(place).mul_(place)
 
 
 def _widened(grid: Tensor) -> Tensor:
@@ -178,6 +178,11 @@ class Sky:
         seen = torch.linalg.solve(to_rec2020.double().cpu(), blue).to(ev)
         return cls(torch.cat([slopes, offset[None], around[None]]), to_rec2020, seen, params)
 
+    @staticmethod
+    def is_in(fields: Tensor) -> bool:
+        """Whether anything between cells with these fields (5, h, w) can be sky; far from it there is exactly none."""
+        return bool(fields[:4].any())
+
     def share(self, fields: Tensor, rgb: Tensor, ev: Tensor) -> Tensor:
         """
         How much of the sky pixels are, 0..1, (h, w).
@@ -189,7 +194,10 @@ class Sky:
         """
         slopes, offset, around = fields[:3], fields[3], fields[4]
         colors = in_ev((self.to_rec2020 @ rgb.flatten(1)).view_as(rgb))
-        inside = ((slopes * colors).sum(0) + offset).clamp(0, 1)
+        inside = offset
+        for slope, color_ev in zip(slopes, colors, strict=True):
+            inside = torch.addcmul(inside, slope, color_ev)
+        inside = inside.clamp_(0, 1)
         return inside * (1 - _smoothstep(ev - around, *STANDS_OUT_EV))
 
     def applied(self, rgb: Tensor, luminance: Tensor, share: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -16,7 +17,7 @@ from torch.nn import functional
 
 from flexispd.develop.exposure import camera_rgb
 from flexispd.develop.local_light import b_spline
-from flexispd.develop.tiling import Slices
+from flexispd.develop.tiling import Slices, at_once
 
 CELLS_MAX = 384
 """Cells along the longer side, at most."""
@@ -66,10 +67,12 @@ class Cells:
         """
         height, width = self.size
         step = STRIP_CELLS * self.edge
-        strips = []
-        for top in range(0, height, step):
-            strip = of(camera_rgb(balanced((slice(top, min(top + step, height)), slice(0, width)))))
-            strips.append(functional.avg_pool2d(strip[None], self.edge, ceil_mode=True)[0])
+
+        def strip(top: int) -> Tensor:
+            light = of(camera_rgb(balanced((slice(top, min(top + step, height)), slice(0, width)))))
+            return functional.avg_pool2d(light[None], self.edge, ceil_mode=True)[0]
+
+        strips = at_once(range(0, height, step), strip, self.rows.device)
         return torch.cat(strips, dim=1)
 
     def at(self, grids: Tensor, rows: slice, columns: slice) -> Tensor:
@@ -85,24 +88,38 @@ class Cells:
             torch.matmul(at_rows[:, :, across], self.columns[block, across].T, out=out[:, :, place])
         return out
 
+    def about(self, grids: Tensor, rows: slice, columns: slice) -> Tensor:
+        """All values of grids (C, cells down, cells across) that have any weight in a part of the frame."""
+        return grids[:, self._near(rows, self.rows), self._near(columns, self.columns)]
+
     def _near(self, pixels: slice, weights: Tensor) -> slice:
         """The cells that have any weight at these pixels."""
         size = 2 * self.edge
         return slice(max(0, pixels.start // size - 2), min(weights.shape[1], (pixels.stop - 1) // size + 3))
 
 
+@lru_cache(maxsize=4)
 def _weights(length: int, edge: int) -> Tensor:
-    """Cubic B-spline weights of the cells along a side of `length` packed samples, for each of its pixels."""
+    """
+    Cubic B-spline weights of the cells along a side of `length` packed samples, for each of its pixels.
+
+    Those of the last sizes are kept, because a camera's frames are of one size; nobody may change them.
+    """
     pixels = torch.arange(2 * length, dtype=torch.float64)
     return b_spline((pixels + 0.5) / (2 * edge) - 0.5, -(-length // edge))
 
 
 def box_mean(grids: Tensor, radius: int) -> Tensor:
     """The mean of grids (C, h, w) over squares of 2 `radius` + 1 cells, of which only those in the frame count."""
-    for across, down in ((radius, 0), (0, radius)):
-        kernel, padding = (2 * down + 1, 2 * across + 1), (down, across)
-        grids = functional.avg_pool2d(grids[None], kernel, stride=1, padding=padding, count_include_pad=False)[0]
-    return grids
+    means = grids.double()  # running sums would lose digits
+    for dim in (1, 2):
+        length = means.shape[dim]
+        place = torch.arange(length, device=means.device)
+        first, last = (place - radius).clamp_min(0), (place + radius + 1).clamp_max(length)
+        until = torch.cat([torch.zeros_like(means.narrow(dim, 0, 1)), means.cumsum(dim)], dim)
+        count = (last - first).view(-1, 1) if dim == 1 else last - first
+        means = (until.index_select(dim, last) - until.index_select(dim, first)) / count
+    return means.to(grids)
 
 
 def guided(guide: Tensor, target: Tensor, radius: int, epsilon: float) -> tuple[Tensor, Tensor]:

@@ -71,16 +71,15 @@ class Surroundings:
             return None
         cells = Cells.of((frame.planes.shape[1], frame.planes.shape[2]), frame.planes.device)
         luminance = torch.from_numpy(REC2020_LUMINANCE).to(to_rec2020) @ to_rec2020
-        clarity, sky, glow = None, None, None
-        if wants_sky or params.clarity:
-            small = cells.averages(balanced, lambda rgb: rgb)
-            ev = in_ev(_mixed(luminance, small))
-            clarity = Clarity.of(ev, params.clarity) if params.clarity else None
-            light = (to_rec2020 @ small.flatten(1)).view_as(small)
-            sky = Sky.of(light, ev, to_rec2020, orientation, profile.sky) if wants_sky else None
-        if params.glow:
-            bright = cells.averages(balanced, lambda rgb: lamps(rgb, _mixed(luminance, rgb), luminance.sum()))
-            glow = SCATTERED * params.glow, scattered(bright)
+        # Averaged together, because looking at the whole frame is what takes time.
+        small, bright = torch.split(
+            cells.averages(balanced, lambda rgb: torch.cat([rgb, lamps(rgb, _mixed(luminance, rgb), luminance.sum())])),
+            3,
+        )
+        ev, light = in_ev(_mixed(luminance, small)), (to_rec2020 @ small.flatten(1)).view_as(small)
+        clarity = Clarity.of(ev, params.clarity) if params.clarity else None
+        sky = Sky.of(light, ev, to_rec2020, orientation, profile.sky) if wants_sky else None
+        glow = (SCATTERED * params.glow, scattered(bright)) if params.glow else None
         vignette = (*_from_middle(frame), params.vignette) if params.vignette else None
         return cls(cells, luminance, clarity, sky, glow, vignette)
 
@@ -88,7 +87,7 @@ class Surroundings:
         """Balanced camera RGB (3, h, w) of a part of the frame, with all that its surroundings do to it."""
         luminance = _mixed(self.luminance, rgb)
         ev, out = in_ev(luminance), rgb
-        if self.sky is not None:
+        if self.sky is not None and self.sky.is_in(self.cells.about(self.sky.fields, rows, columns)):
             share = self.sky.share(self.cells.at(self.sky.fields, rows, columns), rgb, ev)
             out = self.sky.applied(out, luminance, share)
         if self.clarity is not None:
@@ -106,8 +105,7 @@ class Surroundings:
 
 def _mixed(weights: Tensor, rgb: Tensor) -> Tensor:
     """One number for each pixel of (3, h, w): (h, w)."""
-    red, green, blue = rgb.unbind(0)
-    return weights[0] * red + weights[1] * green + weights[2] * blue
+    return (weights[None] @ rgb.flatten(1)).view(rgb.shape[1:])
 
 
 def _from_middle(frame: Frame) -> tuple[Tensor, Tensor]:

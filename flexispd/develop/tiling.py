@@ -8,9 +8,11 @@ the frame's border it gets the very padding that the whole frame gets there. Fra
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from threading import Barrier
 from typing import Any, TypeVar
 
 import torch
@@ -28,6 +30,7 @@ TILE_CUDA_SMALL = 512
 GRID = 4
 """Packed samples that the size of every frame is a multiple of: the largest `pad_multiple` of our networks."""
 
+Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 Slices = tuple[slice, slice]
@@ -76,28 +79,87 @@ class Tile:
 
     Attributes:
         inside: The part of the frame that this tile is responsible for.
+        wide: That, and as much around it as steps after the network look at.
         around: The part that the network is given.
-        core: Where `inside` lies in `around`.
+        core: Where `wide` lies in `around`.
     """
 
     inside: Slices
+    wide: Slices
     around: Slices
     core: Slices
 
 
-def tiles(size: tuple[int, int], edge: int, network: Any) -> Iterator[Tile]:
-    """Tiles that together cover a frame once, each with the network's margin around it inside the frame."""
+def tiles(size: tuple[int, int], edge: int, network: Any, reach: int = 0) -> list[Tile]:
+    """
+    Tiles that together cover a frame once, each with the network's margin around it inside the frame.
+
+    Args:
+        reach: Packed samples that a tile is `wide` on each side.
+    """
     (height, width), multiple, margin = size, network.pad_multiple, network.margin
-    step = max(multiple, edge // multiple * multiple)
     if margin % multiple:
         raise ValueError("a margin has to be a multiple of pad_multiple, or tiles would be cut off the grid")
-    for top in range(0, height, step):
-        for left in range(0, width, step):
-            bottom, right = min(top + step, height), min(left + step, width)
-            y, x = max(0, top - margin), max(0, left - margin)
-            around = (slice(y, min(bottom + margin, height)), slice(x, min(right + margin, width)))
-            core = (slice(top - y, bottom - y), slice(left - x, right - x))
-            yield Tile((slice(top, bottom), slice(left, right)), around, core)
+    step, reach = max(multiple, edge // multiple * multiple), -(-reach // multiple) * multiple
+
+    def tile(top: int, left: int) -> Tile:
+        inside = slice(top, min(top + step, height)), slice(left, min(left + step, width))
+        wide = grown(inside, reach, size)
+        around = grown(wide, margin, size)
+        return Tile(inside, wide, around, within(wide, around))
+
+    return [tile(top, left) for top in range(0, height, step) for left in range(0, width, step)]
+
+
+def grown(part: Slices, by: int, size: tuple[int, int]) -> Slices:
+    """A part of a frame with `by` more on each side, as far as the frame goes."""
+    rows, columns = (slice(max(0, s.start - by), min(s.stop + by, end)) for s, end in zip(part, size, strict=True))
+    return rows, columns
+
+
+def within(part: Slices, around: Slices) -> Slices:
+    """Where a part of a frame lies in a larger part."""
+    rows, columns = (slice(s.start - a.start, s.stop - a.start) for s, a in zip(part, around, strict=True))
+    return rows, columns
+
+
+def in_pixels(part: Slices) -> Slices:
+    """The pixels of a part that is given in packed samples."""
+    rows, columns = (slice(2 * s.start, 2 * s.stop) for s in part)
+    return rows, columns
+
+
+def at_once(items: Sequence[Item], work: Callable[[Item], Result], device: torch.device) -> list[Result]:
+    """
+    `work` on each of several parts of a frame, without gradients; on a CPU in as many threads as torch may use here.
+
+    Torch shares each operation among its threads and waits for the last of them, a hundred times for a tile's look.
+    Where every thread has parts of its own they wait only once, at the end.
+    """
+    threads = torch.get_num_threads()
+    teams = min(threads, len(items) // 2) if device.type == "cpu" else 1
+
+    def quietly(item: Item) -> Result:
+        with torch.inference_mode():
+            return work(item)
+
+    if teams < 2:
+        return [quietly(item) for item in items]
+    ready = Barrier(teams + 1)
+
+    def begin() -> None:
+        torch.get_num_threads()  # a new thread takes the number of its process at the first question, not before
+        torch.set_num_threads(threads // teams)
+        ready.wait()
+
+    with ThreadPoolExecutor(teams, "part", begin) as pool:
+        waiting = [pool.submit(quietly, item) for item in items]
+        ready.wait()
+        torch.set_num_threads(threads)  # which is also what threads get that begin after this one
+        try:
+            return [part.result() for part in waiting]
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 def in_memory(tiling: Tiling, work: Callable[[Tiling], Result]) -> Result:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -24,7 +25,7 @@ from torch import Tensor
 
 from flexispd.color_spaces import SRGB, Curve, RGBSpace
 from flexispd.develop.color import REC2020_TO_XYZ, XYZ_TO_SRGB
-from flexispd.develop.grading import Grading, colorless, toned, turned
+from flexispd.develop.grading import Grading, graded, raised
 from flexispd.develop.local_light import local_ev
 
 GRAY = 0.1845
@@ -44,6 +45,9 @@ the tone scale stays monotone."""
 
 HUE_KEPT = 0.4
 """Share of the hue that the tone curve holds against its own pull."""
+
+VIBRANCE_CHROMA = 0.12
+"""OKLab chroma at which vibrance has an e-th of the effect that it has on the palest colours."""
 
 BLACKS = 0.03
 """Display light that a full `blacks` lifts black by."""
@@ -153,17 +157,9 @@ def apply_look(rgb: Tensor, look: Look, fields: Tensor | None = None) -> Tensor:
 
     `fields` (Z, n) is the local exposure of these pixels, see `local_light`.
     """
-    knobs = look.knobs
-    light = into_gamut(_mixed(look.matrix, rgb), REC2020_LUMINANCE, ceiling=None)
-    if fields is not None or not (_is(knobs.shadows, 0) and _is(knobs.highlights, 0)):
-        light = light * zone_gain(_luminance(light, REC2020_LUMINANCE), knobs.shadows, knobs.highlights, fields)
-    shown = tone_curve(light, CURVE_POWER * knobs.contrast)
-    plain = _is(knobs.saturation, 1) and _is(knobs.vibrance, 0) and look.grading is None
-    linear = _mixed(look.to_srgb, shown) if plain else colored(shown, look)
+    linear = displayed(rgb, look, fields)
     inside = into_gamut(linear, SRGB.luminance, ceiling=1.0)
-    done = inside
-    if not _is(knobs.blacks, 0):
-        done = (inside + BLACKS * knobs.blacks * ((1 - inside) ** 2) ** 3).clamp_(0, 1)  # **6 is five times slower
+    done = lifted(inside, look.knobs.blacks)
     beyond = linear - inside  # what sRGB cannot hold, which comes back in a space that can
     if look.grading is not None and look.grading.lut is not None:
         graded = look.grading.lut.applied(encoded(done, SRGB.curve))
@@ -174,6 +170,28 @@ def apply_look(rgb: Tensor, look: Look, fields: Tensor | None = None) -> Tensor:
         # All other colours are the same in every space, whatever was done to them.
         done = into_gamut(_mixed(look.to_space, done + beyond), look.space.luminance, ceiling=1.0)
     return encoded(done, look.space.curve)
+
+
+def displayed(rgb: Tensor, look: Look, fields: Tensor | None = None) -> Tensor:
+    """
+    Balanced linear camera RGB (3, n) to the linear sRGB (3, n) that a display shall show, whether or not it can.
+
+    `fields` is as in `apply_look`.
+    """
+    knobs = look.knobs
+    light = into_gamut(_mixed(look.matrix, rgb), REC2020_LUMINANCE, ceiling=None)
+    if fields is not None or not (_is(knobs.shadows, 0) and _is(knobs.highlights, 0)):
+        light = light * zone_gain(_luminance(light, REC2020_LUMINANCE), knobs.shadows, knobs.highlights, fields)
+    shown = tone_curve(light, CURVE_POWER * knobs.contrast)
+    plain = _is(knobs.saturation, 1) and _is(knobs.vibrance, 0) and look.grading is None
+    return _mixed(look.to_srgb, shown) if plain else colored(shown, look)
+
+
+def lifted(inside: Tensor, blacks: Knob) -> Tensor:
+    """Linear display light 0..1 with its black lifted or lowered by the knob."""
+    if _is(blacks, 0):
+        return inside
+    return (inside + BLACKS * blacks * ((1 - inside) ** 2) ** 3).clamp_(0, 1)  # **6 is five times slower
 
 
 def _is(knob: Knob, neutral: float) -> bool:
@@ -187,8 +205,9 @@ def _mixed(matrix: Tensor, rgb: Tensor) -> Tensor:
 
 
 def _luminance(rgb: Tensor, weights: object) -> Tensor:
-    red, green, blue = (float(w) for w in weights)  # type: ignore[attr-defined]
-    return red * rgb[0] + green * rgb[1] + blue * rgb[2]
+    """One number for each colour of (3, ...), at the price of one pass."""
+    row = torch.tensor([[float(w) for w in weights]], dtype=rgb.dtype, device=rgb.device)  # type: ignore[attr-defined]
+    return (row @ rgb.flatten(1)).view(rgb.shape[1:])
 
 
 def into_gamut(rgb: Tensor, weights: object, *, ceiling: float | None) -> Tensor:
@@ -199,9 +218,9 @@ def into_gamut(rgb: Tensor, weights: object, *, ceiling: float | None) -> Tensor
     """
     gray = _luminance(rgb, weights).clamp(0, ceiling)
     # Inside the gamut both shares are a number over itself, which is exactly 1.
-    share = gray / (gray - rgb.amin(dim=0).clamp_max(0)).clamp_min(1e-9)
+    share = gray / (gray - rgb.amin(dim=0).clamp_max(0)).clamp_min_(1e-9)
     if ceiling is not None:
-        over = (ceiling - gray) / (rgb.amax(dim=0).clamp_min(ceiling) - gray).clamp_min(1e-9)
+        over = (ceiling - gray) / (rgb.amax(dim=0).clamp_min(ceiling) - gray).clamp_min_(1e-9)
         share = torch.minimum(share, over)
     return torch.lerp(gray, rgb, share).clamp_(0, ceiling)
 
@@ -212,11 +231,13 @@ def zone_gain(luminance: Tensor, shadows: Knob, highlights: Knob, fields: Tensor
 
     Up to `ZONE_EV` times the knob well below or above mid grey, and the local exposure of `fields` (Z, n).
     """
-    ev = torch.log2(luminance.clamp_min(1e-6) / GRAY)
-    dark = torch.sigmoid((SHADOWS_BELOW_EV - ev) / ZONE_WIDTH_EV)
-    bright = torch.sigmoid((ev - HIGHLIGHTS_ABOVE_EV) / ZONE_WIDTH_EV)
-    gain_ev = ZONE_EV * (shadows * dark + highlights * bright)
-    return torch.exp2(gain_ev if fields is None else gain_ev + local_ev(fields, ev))
+    ev = torch.log2(luminance.clamp_min(1e-6)).sub_(math.log2(GRAY))
+    gain_ev = torch.zeros_like(ev) if fields is None else local_ev(fields, ev)
+    if not _is(shadows, 0):
+        gain_ev = gain_ev + ZONE_EV * shadows * torch.sigmoid((SHADOWS_BELOW_EV - ev).div_(ZONE_WIDTH_EV))
+    if not _is(highlights, 0):
+        gain_ev = gain_ev + ZONE_EV * highlights * torch.sigmoid((ev - HIGHLIGHTS_ABOVE_EV).div_(ZONE_WIDTH_EV))
+    return torch.exp2(gain_ev)
 
 
 def tone_curve(rgb: Tensor, power: Knob) -> Tensor:
@@ -228,11 +249,12 @@ def tone_curve(rgb: Tensor, power: Knob) -> Tensor:
     between the other two, which is the hue, their halos turn salmon. `HUE_KEPT` lies between.
     """
     # The curve as a logistic one over EV from mid grey, with k = GRAY^p (1 / GRAY - 1). At 0 there is no EV.
-    ev = torch.log2(rgb.clamp(1e-10, 1e4)) - math.log2(GRAY)
-    alone = torch.sigmoid(power * math.log(2) * ev - math.log(1 / GRAY - 1))
+    steepness = power * math.log(2)
+    middle = steepness * math.log2(GRAY) + math.log(1 / GRAY - 1)
+    alone = (torch.log2(rgb.clamp(1e-10, 1e4)).mul_(steepness) - middle).sigmoid_()
     lowest, highest = rgb.amin(dim=0), rgb.amax(dim=0)
     low, high = alone.amin(dim=0), alone.amax(dim=0)  # the curve is monotone: these are the curve's of those
-    slope = (high - low) / (highest - lowest).clamp_min(1e-9)
+    slope = (high - low) / (highest - lowest).clamp_min_(1e-9)
     return torch.lerp(alone, torch.addcmul(low - slope * lowest, slope, rgb), HUE_KEPT)
 
 
@@ -247,19 +269,15 @@ def colored(rgb: Tensor, look: Look) -> Tensor:
     lab = _mixed(look.to_lab, roots)
     factor = look.knobs.saturation
     if not _is(look.knobs.vibrance, 0):
-        chroma_squared = lab[1] ** 2 + lab[2] ** 2
-        factor = factor * (1 + look.knobs.vibrance * torch.exp(-chroma_squared / 0.12**2))
-    grading = look.grading
-    if grading is None:
+        chroma_squared = torch.addcmul(lab[1] * lab[1], lab[2], lab[2])
+        pale = torch.exp2(chroma_squared.mul_(-1 / (VIBRANCE_CHROMA**2 * math.log(2))))
+        factor = factor * (1 + look.knobs.vibrance * pale)
+    if look.grading is None:
         # A grey has three equal roots, its lightness, so chroma is how far from there the roots of a colour are.
-        return _mixed(look.from_lms, (lab[0] + factor * (roots - lab[0])).pow(3))
-    lab = torch.stack([lab[0], lab[1] * factor, lab[2] * factor])
-    if grading.hues is not None:
-        lab = turned(lab, grading.hues)
-    if grading.mix is not None:
-        lab = colorless(lab, _linear(lab, look), grading.mix, grading.colorless)
-    if grading.tones is not None:
-        lab = toned(lab, grading.tones)
+        return _mixed(look.from_lms, torch.lerp(lab[0], roots, factor).pow(3))
+    if not _is(factor, 1):
+        lab[1:] *= factor
+    graded(lab, look.grading, partial(_linear, look=look))
     return _linear(lab, look)
 
 
@@ -280,11 +298,6 @@ def encoded(linear: Tensor, curve: Curve) -> Tensor:
     straight = curve.slope * linear.clamp_max(curve.cut) - (curve.offset + curve.slope * curve.cut)
     power = raised(linear.clamp_min(max(curve.cut, 1e-12)), 1 / curve.power)
     return torch.add(straight, power, alpha=curve.scale).clamp_(0, 1)
-
-
-def raised(x: Tensor, power: float) -> Tensor:
-    """`x` above 0 to a power, in two thirds of the time of torch's own on a processor; right to the last bits of 16."""
-    return torch.exp2(power * torch.log2(x))
 
 
 def decoded(values: Tensor, curve: Curve) -> Tensor:

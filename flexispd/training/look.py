@@ -21,7 +21,7 @@ from torch.nn import functional
 
 from flexispd.develop.color import REC2020_TO_SRGB
 from flexispd.develop.exposure import auto_exposure_ev
-from flexispd.develop.local_light import LOCAL_EV_MAX, spline_weights, spread
+from flexispd.develop.local_light import LOCAL_EV_MAX, spline_weights, spread, zone_steps
 from flexispd.develop.look import PEAKS_PX, Glances, knobs_of, network_input
 from flexispd.develop.tone import CURVE_POWER, GRAY, REC2020_LUMINANCE, Look, apply_look, encode_srgb
 from flexispd.training.loop import Task
@@ -208,7 +208,8 @@ def shown_by(module: nn.Module, frames: Frames, rows: slice, columns: slice) -> 
     """
     turned, grid = module(*network_input(frames.seen))
     asked, weights = knobs_of(turned), spline_weights(FRAME_PX)
-    fields = spread(LOCAL_EV_MAX * grid, weights[rows], weights[columns]).flatten(2).transpose(0, 1)  # (Z, B, n)
+    local = zone_steps((LOCAL_EV_MAX * grid).transpose(0, 1))  # (Z, B, PLACES, PLACES)
+    fields = spread(local, weights[rows], weights[columns]).flatten(2)  # (Z, B, n)
     light, wanted = (of[:, :, rows, columns].flatten(2).transpose(0, 1) for of in (frames.seen.light, frames.wanted))
     exposure = torch.exp2(frames.seen.auto_ev[:, None] + asked.exposure_ev)
     out = apply_look(light * exposure, Look.of(torch.eye(3), asked), fields)

@@ -9,7 +9,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flexispd.develop import finish as finish_module
 from flexispd.develop.finish import (
     GRAIN_DEVIATION,
     LEVELS,
@@ -22,21 +21,21 @@ from flexispd.develop.finish import (
     noise_of_lightness,
     sharpened,
 )
+from flexispd.develop.tiling import grown
 from flexispd.profile import DenoiseParams, GrainParams, SharpeningParams, load_profile
 from flexispd.types import NoiseProfile
 
 NO_NOISE = torch.zeros(LEVELS)
 
 
-def deep(values):
-    """Encoded 0..1, (H, W) or (H, W, 3), as a finished picture of 16 bits."""
-    rgb = torch.as_tensor(values, dtype=torch.float32)
-    rgb = rgb[..., None].expand(*rgb.shape, 3) if rgb.dim() == 2 else rgb
-    return (rgb * 65535 + 0.5).to(torch.int32).to(torch.int16)
+def whole(picture, finish):
+    """A picture (3, H, W) after its last touch."""
+    everything = slice(0, picture.shape[1]), slice(0, picture.shape[2])
+    return finished(picture, finish, everything, everything)
 
 
-def values_of(frame):
-    return (frame.to(torch.int32) & 0xFFFF).float() / 65535
+def grained(size, amount):
+    return Finish(SharpeningParams(), film_grain(size, GrainParams(amount)), NO_NOISE)
 
 
 def edge(contrast=0.5):
@@ -91,42 +90,39 @@ def test_colours_stay():
     """
     The same is added to red, green and blue.
     """
-    rgb = torch.stack([edge(0.3) + 0.1, edge(0.3), edge(0.2) - 0.1], dim=-1)
+    rgb = torch.stack([edge(0.3) + 0.1, edge(0.3), edge(0.2) - 0.1])
 
-    out = values_of(finished(deep(rgb), Finish(SharpeningParams(1.0), GrainParams(), NO_NOISE), deep=True))
-    added = out - values_of(deep(rgb))
+    added = whole(rgb, Finish(SharpeningParams(1.0), None, NO_NOISE)) - rgb
 
     assert added.abs().max() > 0.01
-    assert (added - added[..., :1]).abs().max() < 1e-4
+    assert (added - added[:1]).abs().max() < 1e-4
 
 
-def test_strips_leave_no_trace(monkeypatch):
+def test_parts_leave_no_trace():
     """
-    A picture finished in strips of 7 rows is the one finished whole.
+    A picture finished in parts of 7 rows and 16 columns, each with its surroundings, is the one finished whole.
     """
-    picture = deep(random(61, 40, 3))
-    finish = Finish(SharpeningParams(1.0, 2.0), GrainParams(0.5), torch.full((LEVELS,), 0.01))
-    monkeypatch.setattr(finish_module, "STRIP_ROWS", 100)
-    whole = finished(picture, finish, deep=True)
-    monkeypatch.setattr(finish_module, "STRIP_ROWS", 7)
+    picture = random(3, 61, 40)
+    finish = Finish(SharpeningParams(1.0, 2.0), film_grain((61, 40), GrainParams(0.5)), torch.full((LEVELS,), 0.01))
+    out = torch.zeros_like(picture)
+    for top, left in itertools.product(range(0, 61, 7), range(0, 40, 16)):
+        part = slice(top, min(top + 7, 61)), slice(left, min(left + 16, 40))
+        around = grown(part, finish.reach_px, (61, 40))
+        out[(slice(None), *part)] = finished(picture[(slice(None), *around)], finish, part, around)
 
-    difference = (finished(picture, finish, deep=True).to(torch.int32) & 0xFFFF) - (whole.to(torch.int32) & 0xFFFF)
-
-    assert difference.abs().max() <= 1
+    assert (out - whole(picture, finish)).abs().max() < 1e-5
 
 
-def test_grain_is_the_same_on_every_run_and_grey():
+def test_grain_is_grey():
     """
-    Two runs agree in every bit, and red, green and blue get the same grain.
+    Red, green and blue get the same grain.
     """
-    picture = deep(torch.full((50, 60), 0.4))
-    finish = Finish(SharpeningParams(), GrainParams(1.0), NO_NOISE)
+    picture = torch.full((3, 50, 60), 0.4)
 
-    first, second = finished(picture, finish, deep=True), finished(picture, finish, deep=True)
+    out = whole(picture, grained((50, 60), 1.0))
 
-    assert torch.equal(first, second)
-    assert torch.equal(first[..., 0], first[..., 2])
-    assert not torch.equal(first, picture)
+    assert torch.equal(out[0], out[2])
+    assert not torch.equal(out, picture)
 
 
 @pytest.mark.parametrize("size_px", [0.5, 1.5, 4.0])
@@ -147,12 +143,7 @@ def test_grain_is_strongest_in_the_middle_and_leaves_black_and_white_alone():
     Black stays black and white stays white.
     """
     spread = [
-        values_of(
-            finished(
-                deep(torch.full((90, 90), level)), Finish(SharpeningParams(), GrainParams(1.0), NO_NOISE), deep=True
-            )
-        ).std()
-        for level in (0.0, 0.1, 0.5, 0.9, 1.0)
+        whole(torch.full((3, 90, 90), level), grained((90, 90), 1.0)).std() for level in (0.0, 0.1, 0.5, 0.9, 1.0)
     ]
 
     assert spread[0] == spread[4] == 0
@@ -166,24 +157,9 @@ def test_tiny_black_and_white_pictures_stay(size, level):
     """
     Nothing is invented where there is nothing to sharpen.
     """
-    picture = deep(torch.full(size, level))
+    picture = torch.full((3, *size), level)
 
-    assert torch.equal(
-        finished(picture, Finish(SharpeningParams(2.0, 3.0), GrainParams(), NO_NOISE), deep=True), picture
-    )
-
-
-def test_eight_bits_are_the_sixteen_rounded():
-    """
-    A picture that nothing is done to keeps its 16-bit values, and its 8-bit ones are the nearest to them.
-    """
-    every = torch.arange(65536, dtype=torch.int32).reshape(256, 256)[..., None].expand(-1, -1, 3)
-    rest = Finish(SharpeningParams(), GrainParams(), NO_NOISE)
-
-    deep, shallow = (finished(every.to(torch.int16), rest, deep=d) for d in (True, False))
-
-    assert torch.equal(deep.int() & 0xFFFF, every)
-    assert torch.equal(shallow.int(), torch.round(every / 257).int())
+    assert torch.allclose(whole(picture, Finish(SharpeningParams(2.0, 3.0), None, NO_NOISE)), picture, atol=1e-6)
 
 
 def test_noise_follows_the_look():

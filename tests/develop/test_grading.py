@@ -23,7 +23,7 @@ from flexispd.develop.grading import (
     Grading,
     monotone_cubic,
     moved_whites,
-    turned,
+    turn,
 )
 from flexispd.develop.tone import BLACKS, CURVE_POWER, REC2020_LUMINANCE, Look, apply_look, into_gamut, tone_curve
 from flexispd.profile import (
@@ -313,7 +313,9 @@ def turned_by(lab, **sections):
     grading = Grading.of(profile_of(**sections), "cpu")
     assert grading is not None
     assert grading.hues is not None
-    return turned(lab, grading.hues)
+    after = lab.clone()
+    turn(after, grading.hues)
+    return after
 
 
 @pytest.mark.parametrize("name", HUES)

@@ -2,7 +2,15 @@
 
 import torch
 
-from flexispd.develop.local_light import LOCAL_EV_MAX, PLACES, ZONES_EV, LocalLight, local_ev, spline_weights
+from flexispd.develop.local_light import (
+    LOCAL_EV_MAX,
+    PLACES,
+    ZONES_EV,
+    LocalLight,
+    local_ev,
+    spline_weights,
+    zone_steps,
+)
 from flexispd.develop.tone import Look, apply_look
 from flexispd.profile import RenderParams
 
@@ -39,7 +47,7 @@ def test_the_tone_scale_stays_monotone_under_the_hardest_local_light():
     """
     ramp = torch.logspace(-4, 1.5, 2000).expand(3, -1).clone()
     for signs in ((1, -1, 1, -1), (-1, 1, -1, 1), (1, 1, -1, -1)):
-        fields = LOCAL_EV_MAX * torch.tensor(signs, dtype=torch.float32)[:, None].expand(-1, 2000)
+        fields = zone_steps(LOCAL_EV_MAX * torch.tensor(signs, dtype=torch.float32)[:, None].expand(-1, 2000))
         for end in (-1.0, 1.0):
             out = apply_look(ramp, Look.of(torch.eye(3), RenderParams(shadows=end, highlights=-end)), fields)
 
@@ -50,7 +58,7 @@ def test_a_lamp_has_no_halo():
     """
     A pixel's local light depends on its place and its own brightness; what stands beside it changes nothing.
     """
-    fields = torch.rand((len(ZONES_EV), 9), generator=torch.Generator().manual_seed(1)) - 0.5
+    fields = zone_steps(torch.rand((len(ZONES_EV), 9), generator=torch.Generator().manual_seed(1)) - 0.5)
     wall = torch.full((9,), -3.0)
     lamp = wall.clone()
     lamp[4] = 4.0

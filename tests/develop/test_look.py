@@ -41,7 +41,9 @@ def street(level=1.0):
 
 def seen(light, auto_ev=1.0):
     """What the network is shown of a frame (3, h, w)."""
-    return Glances(light[None], peaks_of(light)[None], torch.tensor([auto_ev]), torch.tensor([QUIET.read[1]]))
+    return Glances(
+        light[None], peaks_of(light.amax(dim=0))[None], torch.tensor([auto_ev]), torch.tensor([QUIET.read[1]])
+    )
 
 
 def test_an_untrained_network_leaves_the_profile_as_it_is():

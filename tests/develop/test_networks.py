@@ -1,5 +1,7 @@
 """The promises that a network's class attributes make about size and reach."""
 
+import threading
+
 import pytest
 import torch
 
@@ -10,7 +12,7 @@ from flexispd.develop.networks.architectures import build
 from flexispd.develop.networks.demosaic_unet import DemosaicUNet, DemosaicUNetL, malvar_kernel
 from flexispd.develop.networks.denoise_unet import DenoiseUNet, DenoiseUNetL
 from flexispd.develop.networks.loader import load_into
-from flexispd.develop.tiling import Tiling, tiles
+from flexispd.develop.tiling import Tiling, at_once, in_pixels, tiles
 from flexispd.training.demosaic import mosaic_planes
 from flexispd.types import NoiseProfile
 from flexispd.weights import model_set
@@ -65,19 +67,73 @@ def test_no_output_sees_further_than_the_margin(kind, run):
 
 
 @pytest.mark.parametrize("edge", [32, 48, 100])
-def test_tiles_cover_a_frame_exactly_once(edge):
+@pytest.mark.parametrize("reach", [0, 3])
+def test_tiles_cover_a_frame_exactly_once(edge, reach):
     """
-    Every sample of a frame lies in one tile, and inside that tile's surroundings where the tile says.
+    Every sample of a frame lies in one tile, with as much around it as is asked for, and where the tile says.
     """
-    seen = torch.zeros(92, 132)
-    for tile in tiles((92, 132), edge, DenoiseUNet):
+    frame = torch.arange(92 * 132).view(92, 132)
+    seen = torch.zeros_like(frame)
+    for tile in tiles((92, 132), edge, DenoiseUNet, reach):
         seen[tile.inside] += 1
-        around = torch.zeros_like(seen)
-        around[tile.around] = 1
-        assert around[tile.inside].all()
-        assert seen[tile.around][tile.core].shape == seen[tile.inside].shape
+        rows, columns = tile.inside
+        assert set(frame[tile.wide].flatten().tolist()) >= set(
+            frame[max(0, rows.start - reach) : rows.stop + reach, max(0, columns.start - reach) : columns.stop + reach]
+            .flatten()
+            .tolist()
+        )
+        assert torch.equal(frame[tile.around][tile.core], frame[tile.wide])
+        assert tile.around[0].start % DenoiseUNet.pad_multiple == tile.around[1].start % DenoiseUNet.pad_multiple == 0
 
     assert (seen == 1).all()
+
+
+def in_two_threads(items, work):
+    """`at_once` on a processor of two cores."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        return at_once(items, work, CPU), torch.get_num_threads()
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_parts_of_a_frame_are_worked_on_at_once_and_come_back_in_order():
+    """
+    Each thread computes with one core of its own, without gradients, and afterwards there are as many as before.
+    """
+
+    def work(item):
+        return item, torch.get_num_threads(), torch.is_inference_mode_enabled(), threading.get_ident()
+
+    results, threads = in_two_threads(range(9), work)
+
+    assert [result[0] for result in results] == list(range(9))
+    assert {result[1:3] for result in results} == {(1, True)}
+    assert threading.get_ident() not in {result[3] for result in results}
+    assert threads == 2
+
+
+def test_what_fails_in_one_part_fails_the_frame():
+    """
+    As it would in a loop: the error of the first part that failed.
+    """
+
+    def work(item):
+        if item >= 3:
+            raise RuntimeError(f"part {item}")
+
+    with pytest.raises(RuntimeError, match="part 3"):
+        in_two_threads(range(9), work)
+
+
+def test_a_frame_that_is_one_tile_needs_no_threads():
+    """
+    Torch shares out each operation instead.
+    """
+    results, _ = in_two_threads(range(2), lambda _: (torch.get_num_threads(), threading.get_ident()))
+
+    assert results == [(2, threading.get_ident())] * 2
 
 
 @PRECISIONS
@@ -104,9 +160,9 @@ def test_demosaicking_in_tiles_is_demosaicking_the_whole(precision):
     def run(edge):
         out = torch.zeros(3, 192, 320)
         with torch.inference_mode():
-            for tile, rgb in demosaic(lambda part: planes[(slice(None), *part)], (96, 160), network, Tiling(CPU, edge)):
-                rows, columns = (slice(2 * s.start, 2 * s.stop) for s in tile.inside)
-                out[:, rows, columns] = rgb
+            for tile in tiles((96, 160), edge, network):
+                rgb = demosaic(lambda part: planes[(slice(None), *part)], tile, network)
+                out[(slice(None), *in_pixels(tile.inside))] = rgb
         return out
 
     assert (run(4096) - run(40)).abs().max() < 2e-5

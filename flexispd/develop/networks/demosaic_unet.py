@@ -48,11 +48,13 @@ def unpacked(colors: Tensor) -> Tensor:
     """
     Colours of each site of a cell, (B, 12, h, w), put where the sites are, (B, 3, 2h, 2w).
 
-    `pixel_shuffle`, in half of its time where channels lie last.
+    `pixel_shuffle`, in a fifth of its time where channels lie last: neighbours in a row are moved together, as the two
+    parts of one complex number.
     """
     batch, _, height, width = colors.shape
-    sites = colors.view(batch, 3, 2, 2, height, width).permute(0, 1, 4, 2, 5, 3)
-    return sites.reshape(batch, 3, 2 * height, 2 * width)
+    cells = colors.permute(0, 2, 3, 1).contiguous()
+    pairs = torch.view_as_complex(cells.view(batch, height, width, 3, 2, 2))
+    return torch.view_as_real(pairs.permute(0, 3, 1, 4, 2).contiguous()).view(batch, 3, 2 * height, 2 * width)
 
 
 class DemosaicUNet(nn.Module):
