@@ -92,23 +92,30 @@ class Tile:
 
 def tiles(size: tuple[int, int], edge: int, network: Any, reach: int = 0) -> list[Tile]:
     """
-    Tiles that together cover a frame once, each with the network's margin around it inside the frame.
+    Tiles of about one size that together cover a frame once, each with the network's margin around it inside the frame.
 
     Args:
+        edge: Packed samples that they shall be wide and high, about.
         reach: Packed samples that a tile is `wide` on each side.
     """
-    (height, width), multiple, margin = size, network.pad_multiple, network.margin
+    multiple, margin = network.pad_multiple, network.margin
     if margin % multiple:
         raise ValueError("a margin has to be a multiple of pad_multiple, or tiles would be cut off the grid")
-    step, reach = max(multiple, edge // multiple * multiple), -(-reach // multiple) * multiple
+    (height, width), reach = size, _rounded_up(reach, multiple)
+    # Equally large, so that threads which work on them end together.
+    down, across = (_rounded_up(-(-length // max(1, round(length / edge))), multiple) for length in size)
 
     def tile(top: int, left: int) -> Tile:
-        inside = slice(top, min(top + step, height)), slice(left, min(left + step, width))
+        inside = slice(top, min(top + down, height)), slice(left, min(left + across, width))
         wide = grown(inside, reach, size)
         around = grown(wide, margin, size)
         return Tile(inside, wide, around, within(wide, around))
 
-    return [tile(top, left) for top in range(0, height, step) for left in range(0, width, step)]
+    return [tile(top, left) for top in range(0, height, down) for left in range(0, width, across)]
+
+
+def _rounded_up(length: int, multiple: int) -> int:
+    return -(-length // multiple) * multiple
 
 
 def grown(part: Slices, by: int, size: tuple[int, int]) -> Slices:
