@@ -36,7 +36,7 @@ class Anscombe:
         return cls(shot.clamp_min(SHOT_MIN), read.clamp_min(0))
 
     @property
-    def _dark(self) -> Tensor:
+    def dark(self) -> Tensor:
         """Variance at black, with the transform's own 3/8 of a photon."""
         return 0.375 * self.shot**2 + self.read
 
@@ -46,7 +46,7 @@ class Anscombe:
 
         Written so that no digits are lost where read noise prevails and the two roots are nearly equal.
         """
-        dark = self._dark
+        dark = self.dark
         return x / (torch.sqrt((self.shot * x + dark).clamp_min(0)) + torch.sqrt(dark))
 
     @property
@@ -56,9 +56,9 @@ class Anscombe:
 
     def forward(self, x: Tensor) -> Tensor:
         """Linear planes (..., 4, h, w) to stabilised ones; 0 stays 0 and 1 stays 1. The noise's far tail is cut off."""
-        return self._half_root(torch.maximum(x, -self._dark / self.shot)) / self._half_root(1.0)
+        return self._half_root(torch.maximum(x, -self.dark / self.shot)) / self._half_root(1.0)
 
     def inverse(self, z: Tensor) -> Tensor:
         """Stabilised planes back to linear ones."""
         half = z * self._half_root(1.0)
-        return half * (2 * torch.sqrt(self._dark) + self.shot * half)
+        return half * (2 * torch.sqrt(self.dark) + self.shot * half)

@@ -49,9 +49,7 @@ def task(photos: Photos, kept: Photos, lit: Lit, recipe: Recipe) -> Task:
         noisy = add_imperfections(noisy, true.read, random, generator)
         told = _told(true, data.doubt, random)
         out: Tensor = module(told.forward(noisy), told.deviation)
-        # Between the plain error, which only sees the noisiest frames, and the error in deviations, which only sees
-        # the cleanest.
-        return ((out - told.forward(clean)).abs() / told.deviation.sqrt()).mean()
+        return _deviation(out - told.forward(clean), clean, told).mean()
 
     def validate(module: nn.Module) -> float:
         with torch.inference_mode():
@@ -62,6 +60,21 @@ def task(photos: Photos, kept: Photos, lit: Lit, recipe: Recipe) -> Task:
             return cell_weights([_errors(module, device, photo) for photo in sampler.photos])
 
     return Task(loss, validate, "psnr_db", sample, data.batch, sampler, mine)
+
+
+def _deviation(error: Tensor, clean: Tensor, told: Anscombe) -> Tensor:
+    """
+    The root of each patch's mean squared `error` in stabilised units, (B,), as a figure in decibels sees it.
+
+    Half of it counts errors as the eye does, all tones alike, half as linear light does, bright ones more. Both lie
+    between the plain deviation, which only sees the noisiest frames, and the one in units of the noise, which only sees
+    the cleanest.
+    """
+    variance = told.shot * clean + told.dark
+    squared = error.square() / told.deviation
+    bright = variance / variance.mean((1, 2, 3), keepdim=True)
+    alike, linear = (of.mean((1, 2, 3)).add(1e-8).sqrt() for of in (squared, squared * bright))
+    return (alike + linear) / 2
 
 
 def _told(true: Anscombe, doubt: float, random: np.random.Generator) -> Anscombe:

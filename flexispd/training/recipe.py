@@ -48,7 +48,11 @@ class Recipe:
     stage: str = field(dataclasses.MISSING, Choice(STAGES), "What the network does.")
     architecture: str = field(dataclasses.MISSING, Text(64), "Kind and size of the network.")
     model: str = field(dataclasses.MISSING, Text(64), "Model set that it belongs to.")
-    learn_on: bool = field(False, Flag(), "Begin with the weights that the model set has, not with random ones.")
+    learn_on: bool = field(
+        False,
+        Flag(),
+        "Begin with the weights that the model set has, not with random ones; a network may have grown deeper since.",
+    )
     data: Data = Data()
 
 

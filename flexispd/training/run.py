@@ -11,7 +11,7 @@ import torch
 
 from flexispd.develop.models import choose_device
 from flexispd.develop.networks.architectures import build
-from flexispd.develop.networks.loader import load_into, store_state
+from flexispd.develop.networks.loader import begin_with, load_into, store_state
 from flexispd.errors import SetupError
 from flexispd.training import demosaic, denoise, look, white_balance
 from flexispd.training.loop import Task, train
@@ -101,7 +101,7 @@ def run(recipe: Recipe, sources: Sources, *, device: str = "auto", minutes: floa
     torch.manual_seed(recipe.schedule.seed)
     network = build(recipe.architecture)
     if recipe.learn_on:
-        load_into(network, _known(sources.weights, recipe.model, recipe.stage))
+        begin_with(network, _known(sources.weights, recipe.model, recipe.stage))
     task = make(photos, kept, sources, recipe, place)
     checkpoint = Path(f"{recipe.name}.ckpt")
     averaged = train(network, task, recipe.schedule, checkpoint, device=place, minutes=minutes)

@@ -7,9 +7,11 @@ import pytest
 import torch
 from training_making import plain_cameras, recipe, scheduled, write_photos
 
+from flexispd.develop.anscombe import Anscombe
 from flexispd.develop.networks.architectures import build
-from flexispd.develop.networks.loader import load_into
-from flexispd.errors import SetupError
+from flexispd.develop.networks.blocks import ResidualBlock
+from flexispd.develop.networks.loader import begin_with, load_into, load_state, store_state
+from flexispd.errors import SetupError, WeightsError
 from flexispd.training import demosaic, denoise, look, white_balance
 from flexispd.training.loop import train
 from flexispd.training.photos import load_photos
@@ -62,6 +64,37 @@ def test_a_network_learns_on_from_what_is_there(photos, tmp_path, monkeypatch):
         assert torch.allclose(one, other, atol=1e-5)
 
 
+def test_a_network_grows_without_forgetting(photos, tmp_path, monkeypatch):
+    """
+    A deeper network begins as the shallow one whose weights there are, and all of it learns.
+    """
+    monkeypatch.chdir(tmp_path)
+    entry = finished(recipe("demosaic", steps=3), Sources(photos, tmp_path))
+    shallow, deep = build(entry.architecture), build(entry.architecture)
+    load_into(shallow, entry)
+    deep.bottom.append(ResidualBlock(32))
+
+    begin_with(deep, entry)
+
+    planes = torch.rand(1, 4, 32, 32, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(deep(planes), shallow(planes))
+    deep(planes).square().mean().backward()
+    assert deep.bottom[-1].second.weight.grad.abs().max() > 0
+
+
+def test_only_whole_blocks_may_be_missing(photos, tmp_path, monkeypatch):
+    """
+    Half a block in a file is a damaged file.
+    """
+    monkeypatch.chdir(tmp_path)
+    entry = finished(recipe("demosaic", steps=3), Sources(photos, tmp_path))
+    state = load_state(entry)
+    del state["bottom.2.second.weight"]
+
+    with pytest.raises(WeightsError, match=r"bottom\.2\.second\.weight is missing"):
+        begin_with(build(entry.architecture), store_state(state, entry))
+
+
 def test_demosaicking_learns_from_what_stage_1_leaves(photos):
     """
     Of the patches of a chain, the mosaic has been through stage 1, and what is wanted is what the light was.
@@ -94,6 +127,22 @@ def test_stage_1_may_be_told_wrong_profiles_of_the_noise():
     assert 0.5 <= factor.min() < 0.6
     assert 1.8 < factor.max() <= 2
     assert torch.equal(denoise._told(true, 0.0, np.random.default_rng(1)).shot, true.shot)
+
+
+def test_denoising_weighs_errors_between_the_eye_and_linear_light():
+    """
+    An error in the dark of a patch counts about half as much as one in its light; twice the error counts twice.
+    """
+    clean = torch.cat([torch.full((1, 4, 8, 4), 0.01), torch.full((1, 4, 8, 4), 0.6)], dim=3)
+    for shot in (2e-4, 1.28e-2):
+        told = Anscombe.of(torch.full((1, 4, 1, 1), shot), torch.full((1, 4, 1, 1), 1e-6))
+        dark, bright = torch.zeros_like(clean), torch.zeros_like(clean)
+        dark[..., :4] = bright[..., 4:] = 0.01
+
+        in_dark, in_bright, twice = (denoise._deviation(e, clean, told) for e in (dark, bright, 2 * bright))
+
+        assert 0.35 * in_bright < in_dark < 0.65 * in_bright
+        assert twice == pytest.approx(2 * in_bright, rel=1e-3)
 
 
 def test_the_look_network_learns_to_expose(photos, tmp_path):

@@ -15,6 +15,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
+from flexispd.develop.networks.blocks import ResidualBlock
 from flexispd.errors import WeightsError, displayable
 from flexispd.export.publish import publish
 from flexispd.weights import WeightEntry, read_verified
@@ -37,11 +38,32 @@ def load_into(module: nn.Module, entry: WeightEntry) -> None:
     Raises WeightsError naming the file and the tensor when one is missing, unexpected, of another shape or type, or
     holds a number that is not finite, and when the file is meant for another architecture.
     """
+    _fill(module, entry, {})
+
+
+def begin_with(module: nn.Module, entry: WeightEntry) -> None:
+    """
+    As `load_into`; residual blocks that the file does not have begin as the identity, so that a network can grow.
+
+    What the module gives at first is what the smaller network gave.
+    """
+    state = load_state(entry)
+    added: dict[str, Tensor] = {}
+    for name, block in module.named_modules():
+        if isinstance(block, ResidualBlock) and not any(key.startswith(f"{name}.") for key in state):
+            nn.init.zeros_(block.second.weight)
+            nn.init.zeros_(block.second.bias)  # type: ignore[arg-type]
+            added |= {f"{name}.{key}": value for key, value in block.state_dict().items()}
+    _fill(module, entry, added)
+
+
+def _fill(module: nn.Module, entry: WeightEntry, added: Mapping[str, Tensor]) -> None:
+    """`load_into` from the tensors of the entry's file and those that are `added`."""
     shown = displayable(entry.path)
     architecture = getattr(module, "architecture", entry.architecture)
     if architecture != entry.architecture:
         raise WeightsError(f"{shown} holds a {entry.architecture}, not a {architecture}.", remedy=_REMEDY)
-    state = load_state(entry)
+    state = {**load_state(entry), **added}
     if problem := mismatch(state, module.state_dict()):
         raise WeightsError(f"{shown}: {problem}.", remedy=_REMEDY)
     module.load_state_dict(state)
