@@ -1,8 +1,8 @@
 """
 The last touch on a finished picture: sharpening, then grain.
 
-Both work after the look, on what the eye compares: display-encoded lightness. The same amount is
-added to red, green and blue, so colours stay. A profile that wants neither never comes here.
+Both work after the look, on what the eye compares: display-encoded lightness. The same amount is added to red, green
+and blue, so colours stay. A profile that wants neither never comes here.
 """
 
 from __future__ import annotations

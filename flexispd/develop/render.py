@@ -194,7 +194,6 @@ def _render_group(
     planned = [_planned(negative, balanced, profile, illuminant, networks.look) for profile, illuminant in looks]
     spaces = [_spaces(profile) for profile, _ in looks]
     # What differs between colour spaces are the last steps of a look, so each is a look of its own.
-    # What differs between colour spaces are the last steps of a look, so each is a look of its own.
     plans = [plan for plan, of_look in zip(planned, spaces, strict=True) for _ in of_look]
     wanted = [(SPACES[space], deep) for of_look in spaces for space, deep in of_look.items()]
     size = planes.shape[1], planes.shape[2]

@@ -160,9 +160,14 @@ def at_once(items: Sequence[Item], work: Callable[[Item], Result], device: torch
         ready.wait()
 
     with ThreadPoolExecutor(teams, "part", begin) as pool:
-        waiting = [pool.submit(quietly, item) for item in items]
-        ready.wait()
-        torch.set_num_threads(threads)  # which is also what threads get that begin after this one
+        try:
+            waiting = [pool.submit(quietly, item) for item in items]
+            ready.wait()
+        except BaseException:
+            ready.abort()  # a thread that could not be started would be waited for until the end of days
+            raise
+        finally:
+            torch.set_num_threads(threads)  # which is also what threads get that begin after this one
         try:
             return [part.result() for part in waiting]
         finally:

@@ -21,6 +21,7 @@ from typing import Protocol
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 from flexispd.color_spaces import SRGB, Curve, RGBSpace
@@ -204,13 +205,13 @@ def _mixed(matrix: Tensor, rgb: Tensor) -> Tensor:
     return (matrix @ rgb.flatten(1)).view_as(rgb)
 
 
-def _luminance(rgb: Tensor, weights: object) -> Tensor:
+def _luminance(rgb: Tensor, weights: ArrayLike) -> Tensor:
     """One number for each colour of (3, ...), at the price of one pass."""
-    row = torch.tensor([[float(w) for w in weights]], dtype=rgb.dtype, device=rgb.device)  # type: ignore[attr-defined]
+    row = torch.from_numpy(np.asarray(weights, np.float64)).to(rgb)[None]
     return (row @ rgb.flatten(1)).view(rgb.shape[1:])
 
 
-def into_gamut(rgb: Tensor, weights: object, *, ceiling: float | None) -> Tensor:
+def into_gamut(rgb: Tensor, weights: ArrayLike, *, ceiling: float | None) -> Tensor:
     """
     Move colours outside the gamut towards their own luminance until they are inside it; (3, n), colours inside stay.
 

@@ -127,6 +127,24 @@ def test_what_fails_in_one_part_fails_the_frame():
         in_two_threads(range(9), work)
 
 
+def test_a_thread_that_cannot_be_started_ends_the_frame_and_not_the_program(monkeypatch):
+    """
+    The threads that wait for it are let go, and torch has its number of threads again.
+    """
+    started = []
+
+    def start(thread, real=threading.Thread.start):
+        started.append(thread)
+        if len(started) == 2:
+            raise RuntimeError("can't start new thread")
+        real(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+
+    with pytest.raises(RuntimeError, match="start new thread"):
+        in_two_threads(range(9), lambda item: item)
+
+
 def test_a_frame_that_is_one_tile_needs_no_threads():
     """
     Torch shares out each operation instead.

@@ -91,6 +91,19 @@ def test_the_border_follows_the_roof():
     assert share[ROOF + 2, 20:40].max() < 0.25
 
 
+def test_far_from_the_sky_there_is_exactly_none():
+    """
+    A part of the frame that is told to hold no sky would not be changed by it in the last bit.
+    """
+    light, params = town(), SkyParams(cooler=1.0, darker=1.0)
+    sky, ev = sky_of(light, params), ev_of(light)
+    street = (slice(None), slice(110, None))  # below the gaps between the houses
+
+    assert Sky.is_in(sky.fields[:, :ROOF])
+    assert not Sky.is_in(sky.fields[street])
+    assert not sky.share(sky.fields[street], light[street], ev[110:]).any()
+
+
 def test_an_indoor_frame_has_no_sky():
     """
     A lit ceiling is smooth and reaches the upper edge, but it is neither dark nor blue.

@@ -51,8 +51,8 @@ def begin_with(module: nn.Module, entry: WeightEntry) -> None:
     added: dict[str, Tensor] = {}
     for name, block in module.named_modules():
         if isinstance(block, ResidualBlock) and not any(key.startswith(f"{name}.") for key in state):
-            nn.init.zeros_(block.second.weight)
-            nn.init.zeros_(block.second.bias)  # type: ignore[arg-type]
+            for values in block.second.parameters():
+                nn.init.zeros_(values)
             added |= {f"{name}.{key}": value for key, value in block.state_dict().items()}
     _fill(module, entry, added)
 
