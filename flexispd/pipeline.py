@@ -5,7 +5,8 @@ The whole path of a capture. Read this first.
             --decode--> mosaic --develop--> pictures --publish--> picture and receipt in the outbox
 
 `develop` is the path of light: three networks, then the look. The others are the path of files around it. `process`
-runs them one after the other for the command line; a worker of the service runs the same parts in three threads.
+runs them one after the other for the command line, publishing several looks at once; a worker of the service runs the
+same parts in three threads.
 """
 
 from __future__ import annotations
