@@ -107,6 +107,7 @@ def run(recipe: Recipe, sources: Sources, *, device: str = "auto", minutes: floa
     averaged = train(network, task, recipe.schedule, checkpoint, device=place, minutes=minutes)
     if averaged is None:
         return None
+    schedule = recipe.schedule
     entry = WeightEntry(
         folder=sources.weights,
         model=recipe.model,
@@ -115,7 +116,8 @@ def run(recipe: Recipe, sources: Sources, *, device: str = "auto", minutes: floa
         sha256="",
         architecture=recipe.architecture,
         licence="Apache-2.0",
-        trained=f"flexispd train --recipe {recipe.name}: {recipe.schedule.steps} steps of Adam, averaged weights",
+        trained=f"flexispd train --recipe {recipe.name}: {schedule.steps} steps of {schedule.optimizer.title()}, "
+        "averaged weights",
         data=f"{len(photos)} photographs, {made_of}",
         figures={f"validation_{task.figure}": round(task.validate(averaged), 3)},
     )

@@ -115,13 +115,18 @@ def test_the_curve_is_a_picture_beside_the_checkpoint(photos, tmp_path):
 
 def test_a_checkpoint_of_another_run_is_refused(photos, tmp_path):
     """
-    A checkpoint that has gone further than the recipe, or began from another seed, is not silently continued.
+    A checkpoint that has gone further than the recipe, or began from another seed or with another optimiser, is not
+    silently continued.
     """
     made = recipe("demosaic", steps=2)
     task = task_of("demosaic", photos, made)
     train(build(made.architecture), task, made.schedule, tmp_path / "a.ckpt")
 
-    for other in (Schedule(steps=1, seed=1), Schedule(steps=4, seed=2)):
+    for other in (
+        Schedule(steps=1, seed=1),
+        Schedule(steps=4, seed=2),
+        Schedule(steps=4, seed=1, optimizer="adam"),
+    ):
         with pytest.raises(SetupError, match=r"a\.ckpt"):
             train(build(made.architecture), task, other, tmp_path / "a.ckpt")
 
