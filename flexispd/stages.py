@@ -26,6 +26,7 @@ import torch
 
 from flexispd.byte_queue import ByteQueue
 from flexispd.develop.color import XYZ_TO_SRGB
+from flexispd.develop.memory import give_back_memory
 from flexispd.develop.models import Models, all_devices, load_models
 from flexispd.errors import (
     BlockedError,
@@ -292,6 +293,7 @@ class Stages:
         )
         del self._tasks[task.job.id]
         self._send(finished)
+        self._rest()
 
     @contextmanager
     def _reported(self, task: _Task) -> Iterator[None]:
@@ -306,6 +308,12 @@ class Stages:
             self._send(failed)
             if failed.kind == "device":
                 os._exit(1)
+            self._rest()
+
+    def _rest(self) -> None:
+        """Between bursts other programs may need the memory that the next frame would find."""
+        if not self._tasks:
+            give_back_memory()
 
 
 def _failure(task: _Task, error: Exception) -> Failed:

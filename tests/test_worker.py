@@ -192,6 +192,26 @@ def test_frames_overlap(worker: Worker, tmp_path: Path) -> None:
     assert len(names(tmp_path / "out")) == 12
 
 
+def test_a_worker_with_nothing_to_do_gives_memory_back(worker: Worker, tmp_path: Path) -> None:
+    """
+    What a frame has needed is kept for the next one, but only while one is waiting.
+    """
+    raw, target = raw_of(tmp_path / "in", edge=2400), tmp_path / "out" / "DSC1.natural"
+
+    done = worker.render(1, raw, target)
+
+    assert isinstance(done, Finished), done
+    end_s = time.monotonic() + ANSWER_S_MAX
+    while memory_mib(worker, "VmHWM") - memory_mib(worker, "VmRSS") < 150:
+        assert time.monotonic() < end_s, "what the frame needed is still held"
+
+
+def memory_mib(worker: Worker, kind: str) -> int:
+    """What a worker holds, VmRSS, or has held at most, VmHWM."""
+    status = Path(f"/proc/{worker.process.pid}/status").read_text(encoding="ascii")
+    return int(next(line.split()[1] for line in status.splitlines() if line.startswith(kind))) // 1024
+
+
 def test_a_duplicate_is_dropped_and_forgotten(worker: Worker, tmp_path: Path) -> None:
     """
     The same bytes under another name have the same hash; what is dropped is not rendered, and the next job is taken.

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import torch
 from torch import nn
 
+from flexispd.develop.memory import keep_memory
 from flexispd.develop.networks.architectures import build
 from flexispd.develop.networks.demosaic_unet import DemosaicUNet
 from flexispd.develop.networks.denoise_unet import DenoiseUNet
@@ -102,6 +103,7 @@ def load_models(profiles: Iterable[Profile], device: str = "auto") -> Models:
     """
     profiles = [look for profile in profiles for look in profile.looks()]  # a frame may get any of them
     place = choose_device(device)
+    keep_memory()
     ours: dict[str, Networks] = {}
     official: dict[str, OfficialNetworks] = {}
     hashes: dict[str, dict[str, str]] = {}
