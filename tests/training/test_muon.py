@@ -84,9 +84,9 @@ def test_weights_in_any_order_of_memory_are_moved_alike():
     """
     torch.manual_seed(0)
     weight, gradient = torch.randn(8, 4, 3, 3), torch.randn(8, 4, 3, 3)
-    last = {"memory_format": torch.channels_last}
+    last = torch.channels_last
 
     plain = moved(weight, [gradient], lr=1e-2)
-    turned = moved(weight.to(**last), [gradient.to(**last)], lr=1e-2)
+    turned = moved(weight.to(memory_format=last), [gradient.to(memory_format=last)], lr=1e-2)
 
     torch.testing.assert_close(plain, turned)
