@@ -91,9 +91,9 @@ def test_only_whole_blocks_may_be_missing(photos, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     entry = finished(recipe("demosaic", steps=3), Sources(photos, tmp_path))
     state = load_state(entry)
-    del state["bottom.2.second.weight"]
+    del state["bottom.1.second.weight"]
 
-    with pytest.raises(WeightsError, match=r"bottom\.2\.second\.weight is missing"):
+    with pytest.raises(WeightsError, match=r"bottom\.1\.second\.weight is missing"):
         begin_with(build(entry.architecture), store_state(state, entry))
 
 
