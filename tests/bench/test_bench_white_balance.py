@@ -127,18 +127,21 @@ def test_scenes_need_photographs_and_spectra(options):
 
 def test_made_scenes_are_measured_by_night_and_altogether(shared_data, monkeypatch):
     """
-    Two blocks of rows, every method in each; a setting of the camera is off by what it is meant to be.
+    Rows of every method for nights, for all scenes, and for nights of photographs that were trained on; a setting of
+    the camera is off by what it is meant to be.
     """
     pytest.importorskip("colour", reason="colour-science is not installed")
     random = np.random.default_rng(0)
-    photos = [cv2.resize(random.integers(0, 255, (20, 24, 3)).astype(np.uint8), (168, 140)) for _ in range(3)]
-    monkeypatch.setattr(bench, "load_photos", lambda _: (photos, photos))
+    photos = [cv2.resize(random.integers(0, 255, (20, 24, 3)).astype(np.uint8), (168, 140)) for _ in range(4)]
+    monkeypatch.setattr(bench, "load_photos", lambda _: (photos[:1], photos[1:]))
     result = bench.run_made(
         shared_data / "photos", shared_data / "camera" / "spectra.npz", 6, network=IlluminantNet().eval()
     )
-    by_kind = {kind: [row for row in result.rows if row["scenes"] == kind] for kind in ("night", "all")}
+    kinds = ("night", "all", bench.KNOWN_NIGHT)
+    by_kind = {kind: [row for row in result.rows if row["scenes"] == kind] for kind in kinds}
 
     assert {row["count"] for row in by_kind["all"]} == {6}
+    assert by_kind[bench.KNOWN_NIGHT] != by_kind["night"]
     for rows in by_kind.values():
         methods = [row["method"] for row in rows]
         assert {*METHODS, "as-shot", "mix with as-shot", "mix, camera unknown"} <= set(methods)
