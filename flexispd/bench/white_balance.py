@@ -30,7 +30,7 @@ from flexispd.errors import CaptureError, CorruptRawError, FlexispError, SetupEr
 from flexispd.profile import Profile
 from flexispd.training.lit_scenes import LitScene
 from flexispd.training.photos import load_photos
-from flexispd.training.spectra import load
+from flexispd.training.spectra import Spectra, load
 from flexispd.training.white_balance import Photos, make_scene, split_cameras, stranger
 from flexispd.types import Float64, ShotInfo, UInt16
 
@@ -70,8 +70,8 @@ def run_made(
     """
     network = network or _shipped()
     photos, kept = load_photos(photos_folder)
-    strange = _measured(kept, spectra_path, scenes, seed, network)
-    known = _measured(photos, spectra_path, scenes, seed, network)
+    spectra = load(spectra_path)
+    strange, known = (_measured(shown, spectra, scenes, seed, network) for shown in (kept, photos))
     rows: list[Row] = []
     for kind, measured in (("night", _by_night(strange)), ("all", strange), (KNOWN_NIGHT, _by_night(known))):
         rows += [{"scenes": kind, "count": len(measured), **row} for row in _summary([m.errors for m in measured])]
@@ -86,9 +86,8 @@ class _Measured:
     exposure_ev: float
 
 
-def _measured(photos: Photos, spectra_path: Path, scenes: int, seed: int, network: nn.Module) -> list[_Measured]:
+def _measured(photos: Photos, spectra: Spectra, scenes: int, seed: int, network: nn.Module) -> list[_Measured]:
     """Errors over scenes of these photographs, seen by cameras that no network was trained on."""
-    spectra = load(spectra_path)
     _, unknown = split_cameras(spectra)
     measured = []
     for number in range(scenes):

@@ -251,7 +251,7 @@ def _restore(path: Path, schedule: Schedule, learner: _Learner) -> None:
             f"{displayable(path)} is of seed {state['seed']} after {state['step']} steps; this run does not follow it.",
             remedy="Delete it to start anew, or ask for more steps.",
         )
-    if (moved_by := state["moved_by"]) != schedule.optimizer:
+    if (moved_by := state.get("moved_by", "adam")) != schedule.optimizer:
         raise SetupError(
             f"{displayable(path)} was begun with the optimizer {moved_by}; {schedule.optimizer} cannot go on from it.",
             remedy=f'Delete it to start anew, or set optimizer = "{moved_by}".',

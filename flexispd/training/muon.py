@@ -9,7 +9,7 @@ networks", 2024). Our networks are small and see many patches; with Adam they st
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -40,13 +40,16 @@ class Muon(torch.optim.Optimizer):
         super().__init__(parameters, {"lr": lr, "momentum": momentum})
 
     @torch.no_grad()
-    def step(self, _: None = None) -> None:  # type: ignore[override]
-        """Move every parameter by its gradient."""
+    def step(self, closure: Callable[[], float] | None = None) -> Any:
+        """Move every parameter by its gradient, which `closure`, if there is one, makes anew; its loss or None."""
+        with torch.enable_grad():
+            loss = closure() if closure is not None else None
         for group in self.param_groups:
             for parameter in group["params"]:
                 if parameter.grad is not None:
                     follow = _adam if parameter.ndim < 2 else _muon
                     follow(parameter, parameter.grad, self.state[parameter], group)
+        return loss
 
 
 def _muon(parameter: Tensor, gradient: Tensor, state: dict[str, Any], group: dict[str, Any]) -> None:

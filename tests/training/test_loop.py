@@ -129,6 +129,11 @@ def test_a_checkpoint_of_another_run_is_refused(photos, tmp_path):
     ):
         with pytest.raises(SetupError, match=r"a\.ckpt"):
             train(build(made.architecture), task, other, tmp_path / "a.ckpt")
+    earlier = torch.load(tmp_path / "a.ckpt", weights_only=True)
+    del earlier["moved_by"]  # as before there was a choice
+    torch.save(earlier, tmp_path / "a.ckpt")
+    with pytest.raises(SetupError, match="begun with the optimizer adam"):
+        train(build(made.architecture), task, Schedule(steps=4, seed=1), tmp_path / "a.ckpt")
 
 
 def test_batches_are_made_ahead_in_order_and_beside_the_training():

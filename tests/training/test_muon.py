@@ -90,3 +90,20 @@ def test_weights_in_any_order_of_memory_are_moved_alike():
     turned = moved(weight.to(memory_format=last), [gradient.to(memory_format=last)], lr=1e-2)
 
     torch.testing.assert_close(plain, turned)
+
+
+def test_a_closure_makes_the_gradients_anew():
+    """
+    As with every optimiser of torch, which gives back the closure's loss.
+    """
+    layer = nn.Linear(3, 2)
+    before = layer.weight.detach().clone()
+    optimizer = Muon(layer.parameters(), lr=1e-2)
+
+    def again():
+        loss = layer(torch.ones(1, 3)).square().sum()
+        loss.backward()
+        return float(loss.detach())
+
+    assert optimizer.step(again) > 0
+    assert not torch.equal(layer.weight.detach(), before)
