@@ -29,7 +29,7 @@ from flexispd.develop.white_balance import LightEstimates, Witness, camera_of, j
 from flexispd.errors import CaptureError, CorruptRawError, FlexispError, SetupError, UnsupportedRawError, displayable
 from flexispd.profile import Profile
 from flexispd.training.lit_scenes import LitScene
-from flexispd.training.photos import load_photos
+from flexispd.training.photos import load_photos, load_surfaces
 from flexispd.training.spectra import Spectra, load
 from flexispd.training.white_balance import Photos, make_scene, split_cameras, stranger
 from flexispd.types import Float64, ShotInfo, UInt16
@@ -39,6 +39,9 @@ SEED = 1001
 
 NIGHT_EV = 7.0
 """Scenes below this exposure value are lit by lamps, most of them by lamps alone."""
+
+EVERY_NIGHT = "night, every kept photograph"
+"""Also scenes of photographs that show their own light, for which no method can tell that light from the lamp."""
 
 KNOWN_NIGHT = "night, known photographs"
 """Scenes of photographs that were trained on, under new lights and seen by new cameras."""
@@ -63,7 +66,7 @@ def run_made(
     Errors of every method over the same made scenes; `network` instead of the shipped one.
 
     Cameras are never those that were trained on. Photographs are not either, but for the last scenes: what differs
-    there, and differs for methods that learn nothing too, is how hard the kept photographs are.
+    there, and differs for methods that learn nothing too, is how hard the photographs are.
 
     Raises:
         SetupError: Photographs, spectra or colour-science are missing.
@@ -71,9 +74,12 @@ def run_made(
     network = network or _shipped()
     photos, kept = load_photos(photos_folder)
     spectra = load(spectra_path)
-    strange, known = (_measured(shown, spectra, scenes, seed, network) for shown in (kept, photos))
+    surfaces, every, known = (
+        _measured(shown, spectra, scenes, seed, network) for shown in (load_surfaces(photos_folder), kept, photos)
+    )
+    night, every_night, known_night = (_by_night(measured) for measured in (surfaces, every, known))
     rows: list[Row] = []
-    for kind, measured in (("night", _by_night(strange)), ("all", strange), (KNOWN_NIGHT, _by_night(known))):
+    for kind, measured in (("night", night), ("all", surfaces), (EVERY_NIGHT, every_night), (KNOWN_NIGHT, known_night)):
         rows += [{"scenes": kind, "count": len(measured), **row} for row in _summary([m.errors for m in measured])]
     return BenchResult("white-balance", rows)
 

@@ -19,6 +19,9 @@ from flexispd.develop.light_statistics import CLIPPED, THUMBNAIL_PX, Camera, Thu
 from flexispd.training.spectra import Spectra, SpectralCamera
 from flexispd.types import Float64
 
+BLOOM_SHARE = (-2.5, -1.5)
+"""How much of a lamp's light a lens strews around it, as powers of ten: 0.3 to 3 %, as much as ISO 9358 finds."""
+
 Generator = np.random.Generator
 Image = NDArray[np.float32]
 
@@ -37,7 +40,8 @@ class LitScene:
     Attributes:
         small: The thumbnail that stage 2 would see.
         camera: Its camera, as the file's colour matrices describe it.
-        neutral: The true neutral, green = 1: the mean of the lights, as bright as each is in the frame. Shape (3,).
+        neutral: The true neutral, green = 1: the mean of the light over all that can be seen, as `mean_light` has it.
+            Shape (3,).
         exposure_ev: Exposure value at ISO 100 that the camera would report.
     """
 
@@ -70,14 +74,14 @@ def light_scene(photo: NDArray[np.uint8], cameras: Float64, spectra: Spectra, ra
     camera = SpectralCamera(spectra, (1 - share) * first + share * second)
     lights, exposure_ev = _lights(spectra, random)
     surfaces = scene_surfaces(photo, random)
-    seen, neutral = _illuminated(surfaces, camera, lights, random)
+    seen, light = _illuminated(surfaces, camera, lights, random)
     night = exposure_ev < 7
     level = 2.0 ** (random.uniform(-6, 0) if night else random.uniform(-2.5, 0.3))
     seen *= level / max(float(np.quantile(seen[..., 1], random.uniform(0.9, 0.995))), 1e-6)
     if night:
-        _add_lamps(seen, camera, lights, random)
-    carried = Camera.of(camera.matrices(both=bool(random.random() < 0.5)))
-    return LitScene(_exposed(seen, random), carried, neutral, exposure_ev)
+        add_lamps(seen, camera, lights, random)
+    carried, small = Camera.of(camera.matrices(both=bool(random.random() < 0.5))), _exposed(seen, random)
+    return LitScene(small, carried, mean_light(light, small), exposure_ev)
 
 
 def _lights(spectra: Spectra, random: Generator) -> tuple[list[Float64], float]:
@@ -105,17 +109,31 @@ def random_lamp(spectra: Spectra, random: Generator) -> Float64:
 
 def _illuminated(
     surfaces: Image, camera: SpectralCamera, lights: list[Float64], random: Generator
-) -> tuple[Image, Float64]:
-    """The scene in camera RGB (h, w, 3), any scale, and the neutral of its lights together."""
-    seen = np.zeros_like(surfaces)
-    total = np.zeros(3)
-    for order, light in enumerate(lights):
+) -> tuple[Image, Image]:
+    """The scene in camera RGB, any scale, and the neutral of the light that falls on each of its pixels: (h, w, 3)."""
+    seen, light = np.zeros_like(surfaces), np.zeros_like(surfaces)
+    brightness = np.zeros((*surfaces.shape[:2], 1), np.float32)
+    for order, spectrum in enumerate(lights):
         field = _field(surfaces.shape[:2], random) * 2.0 ** random.uniform(-3 if order else -1, 0)
-        neutral = camera.neutral(light)
-        part = np.maximum(surfaces @ camera.look(light).T.astype(np.float32), 0) * field[..., None]
-        seen += part * neutral.astype(np.float32)
-        total += neutral * float(np.sqrt(part.mean(-1)).mean() ** 2)
-    return seen, total / total[1]
+        neutral = camera.neutral(spectrum).astype(np.float32)
+        part = np.maximum(surfaces @ camera.look(spectrum).T.astype(np.float32), 0) * field[..., None]
+        bright = part.mean(-1, keepdims=True) + 1e-6 * field[..., None]  # light falls on black surfaces as well
+        seen += part * neutral
+        light += bright * neutral
+        brightness += bright
+    return seen, np.asarray(light / brightness, np.float32)
+
+
+def mean_light(light: Image, small: Thumbnail) -> Float64:
+    """
+    The one neutral for a frame under several lights (h, w, 3): their mean over its pixels, as bright as they are seen.
+
+    Pixels that are clipped or dark do not count: nobody sees what light falls there. For the lights' shares of each
+    pixel see Kim et al., "Large scale multi-illuminant dataset", ICCV 2021.
+    """
+    seen = (small.weight * small.rgb.mean(0).clamp_min(0).sqrt()).double().numpy()[..., None]
+    total: Float64 = (light * seen).sum((0, 1)) if seen.sum() > 0 else light.sum((0, 1), dtype=np.float64)
+    return np.asarray(total / total[1], np.float64)
 
 
 def _field(shape: tuple[int, int], random: Generator) -> Image:
@@ -126,7 +144,7 @@ def _field(shape: tuple[int, int], random: Generator) -> Image:
     return np.asarray(np.exp(smooth), np.float32)
 
 
-def _add_lamps(seen: Image, camera: SpectralCamera, lights: list[Float64], random: Generator) -> None:
+def add_lamps(seen: Image, camera: SpectralCamera, lights: list[Float64], random: Generator) -> None:
     """Put lamps and signs that clip, with their bloom, into an exposed scene."""
     height, width = seen.shape[:2]
     y, x = np.mgrid[:height, :width].astype(np.float32)
@@ -139,8 +157,11 @@ def _add_lamps(seen: Image, camera: SpectralCamera, lights: list[Float64], rando
         tint = camera.neutral(light)
         squeeze = random.uniform(0.2, 1)
         distance = np.hypot(x - random.uniform(0, width), (y - random.uniform(0, height)) * squeeze)
-        radius, power = random.uniform(0.5, 4), 2.0 ** random.uniform(0, 6)
-        glow = power * (distance < radius) + 0.02 * power * np.exp(-distance / random.uniform(2, 12))
+        radius, power = random.uniform(0.5, 4), 2.0 ** random.uniform(0, 9)
+        reach = random.uniform(2, 12)
+        # Over the plane the lamp adds up to pi radius^2, what is strewn about it to 2 pi reach^2.
+        bloom = 10.0 ** random.uniform(*BLOOM_SHARE) * (radius / reach) ** 2 / 2
+        glow = power * ((distance < radius) + bloom * np.exp(-distance / reach))
         seen += (glow[..., None] * tint / tint.max()).astype(np.float32)
 
 

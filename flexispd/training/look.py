@@ -2,7 +2,7 @@
 Stage 3's look: finished photographs are taken back to what a sensor might have seen, and the network learns to bring
 them to where they were.
 
-A photograph stands for a scene that somebody has shown well. Most are only exposed too little, by up to four stops. Of
+A photograph stands for a scene that somebody has shown well. Half are only exposed too little, by up to four stops. Of
 the others, what was done to them is undone at random: the tone curve, the dodging of bright parts, the strong colours,
 lamps that had to end at white; and the sensor clips what shines. All are tinted and noisy. The network's knobs are
 applied by the very functions that render pictures, and what counts is how far the outcome is from the photograph.
@@ -42,7 +42,7 @@ VALIDATION_EV = (0.0, -1.5, -3.0)
 DARK_BELOW = 0.06
 """Mean linear light of a photograph that counts as one of the night; they are scarce, so each is drawn three times."""
 
-PLAIN_SHARE = 0.6
+PLAIN_SHARE = 0.5
 """Share of the frames that only light, not a hand, parts from their photograph: they show what finished means."""
 
 DISPLAY_WHITE = 0.985

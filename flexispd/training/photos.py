@@ -53,10 +53,17 @@ def split(folder: Path) -> tuple[list[Path], list[Path]]:
     return [p for p in paths if p not in kept], sorted(kept)
 
 
-def _listed() -> set[str]:
-    """Names of the photographs that are never trained on."""
+def load_surfaces(folder: Path) -> Photos:
+    """The kept photographs below `folder` that stand for a scene's surfaces: those that show no light of their own."""
+    listed = _listed()
+    return [_decode(path) for path in split(folder)[1] if not listed.get(path.name, False)]
+
+
+def _listed() -> dict[str, bool]:
+    """Names of the photographs that are never trained on, and whether each shows the colour of its own light."""
     lines = (data_folder("weights") / "recipes" / "kept.txt").read_text().splitlines()
-    return {line.split()[0] for line in lines if line and not line.startswith("#")}
+    words = [line.split() for line in lines if line and not line.startswith("#")]
+    return {name: OWN_LIGHT in rest for name, *rest in words}
 
 
 def _decode(path: Path) -> UInt8:
@@ -72,6 +79,9 @@ def center(photo: UInt8, edge_px: int, multiple: int) -> UInt8:
     top, left = (photo.shape[0] - height) // 2, (photo.shape[1] - width) // 2
     return photo[top : top + height, left : left + width]
 
+
+OWN_LIGHT = "own-light"
+"""Mark of photographs of lamps, stars and low suns."""
 
 CELL_PX = 32
 """Edge of the cells in which hard patches are looked for."""

@@ -15,7 +15,7 @@ from flexispd.develop.networks.loader import begin_with, load_into, store_state
 from flexispd.errors import SetupError
 from flexispd.training import demosaic, denoise, look, white_balance
 from flexispd.training.loop import Task, train
-from flexispd.training.photos import Photos, load_photos
+from flexispd.training.photos import Photos, load_photos, load_surfaces
 from flexispd.training.recipe import Recipe
 from flexispd.training.sensor import lit_cameras
 from flexispd.weights import MANIFEST, WeightEntry, model_set, read_manifest, write_manifest
@@ -66,8 +66,8 @@ def _demosaic(photos: Photos, kept: Photos, sources: Sources, recipe: Recipe, de
     return demosaic.task(photos, kept, lit, quieten, recipe)
 
 
-def _white_balance(photos: Photos, kept: Photos, sources: Sources, recipe: Recipe, _: torch.device) -> Task:
-    return white_balance.task(photos, kept, sources.needed_spectra, recipe)
+def _white_balance(photos: Photos, _: Photos, sources: Sources, recipe: Recipe, __: torch.device) -> Task:
+    return white_balance.task(photos, load_surfaces(sources.photos), sources.needed_spectra, recipe)
 
 
 def _look(photos: Photos, kept: Photos, _: Sources, recipe: Recipe, __: torch.device) -> Task:

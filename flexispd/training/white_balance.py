@@ -28,7 +28,7 @@ from flexispd.training.recipe import Recipe
 from flexispd.training.spectra import Spectra, load
 from flexispd.types import Float64
 
-SCENES_FIRST, SCENES_PER_STEP, SCENES_MAX = 1_000, 2, 20_000
+SCENES_FIRST, SCENES_PER_STEP, SCENES_MAX = 1_000, 4, 20_000
 """So many scenes are made before the first step, and so many more for each step, until 650 MB hold them. A step shows
 each of its scenes a little differently. With 6,000 scenes a network was 2.8 degrees off on them and 4.3 on others."""
 

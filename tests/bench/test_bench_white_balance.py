@@ -127,21 +127,24 @@ def test_scenes_need_photographs_and_spectra(options):
 
 def test_made_scenes_are_measured_by_night_and_altogether(shared_data, monkeypatch):
     """
-    Rows of every method for nights, for all scenes, and for nights of photographs that were trained on; a setting of
-    the camera is off by what it is meant to be.
+    Rows of every method for nights and for all scenes, for nights of kept photographs that show lights as well, and of
+    photographs that were trained on; a setting of the camera is off by what it is meant to be.
     """
     pytest.importorskip("colour", reason="colour-science is not installed")
     random = np.random.default_rng(0)
     photos = [cv2.resize(random.integers(0, 255, (20, 24, 3)).astype(np.uint8), (168, 140)) for _ in range(4)]
     monkeypatch.setattr(bench, "load_photos", lambda _: (photos[:1], photos[1:]))
+    monkeypatch.setattr(bench, "load_surfaces", lambda _: photos[2:])
     result = bench.run_made(
         shared_data / "photos", shared_data / "camera" / "spectra.npz", 6, network=IlluminantNet().eval()
     )
-    kinds = ("night", "all", bench.KNOWN_NIGHT)
+    kinds = ("night", "all", bench.EVERY_NIGHT, bench.KNOWN_NIGHT)
     by_kind = {kind: [row for row in result.rows if row["scenes"] == kind] for kind in kinds}
 
     assert {row["count"] for row in by_kind["all"]} == {6}
-    assert by_kind[bench.KNOWN_NIGHT] != by_kind["night"]
+    without_name = {kind: [{**row, "scenes": ""} for row in rows] for kind, rows in by_kind.items()}
+    for others in (bench.EVERY_NIGHT, bench.KNOWN_NIGHT):
+        assert without_name[others] != without_name["night"]
     for rows in by_kind.values():
         methods = [row["method"] for row in rows]
         assert {*METHODS, "as-shot", "mix with as-shot", "mix, camera unknown"} <= set(methods)

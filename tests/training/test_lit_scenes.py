@@ -8,8 +8,10 @@ import pytest
 import torch
 
 from flexispd.develop import color
+from flexispd.develop.light_statistics import weighed
 from flexispd.develop.networks.architectures import build
 from flexispd.errors import SetupError
+from flexispd.training import lit_scenes
 from flexispd.training.lit_scenes import LitScene
 from flexispd.training.spectra import Spectra, SpectralCamera, load
 from flexispd.training.white_balance import Pool, make_scene, surprise
@@ -66,6 +68,34 @@ def test_same_seed_makes_the_same_scene(spectra: Spectra, photos: list[np.ndarra
     assert np.array_equal(first.neutral, again.neutral)
     assert not np.array_equal(first.neutral, other.neutral)
     assert first.neutral[1] == 1
+
+
+def test_light_of_a_frame_is_the_mean_of_what_falls_on_the_pixels_that_can_be_seen() -> None:
+    """Where the frame is clipped nobody sees which light falls there: the other half decides. Brighter counts more."""
+    warm, cold = np.array([2.0, 1.0, 0.5]), np.array([1.0, 1.0, 1.0])
+    light = np.concatenate([np.full((40, 20, 3), warm), np.full((40, 20, 3), cold)], axis=1).astype(np.float32)
+    rgb = torch.full((3, 40, 40), 0.25)
+    rgb[:, :, 20:] = 1.0
+    everywhere = torch.ones(40, 40, dtype=torch.bool)
+
+    assert np.allclose(lit_scenes.mean_light(light, weighed(rgb, rgb[0] < 0.9)), warm)
+    assert np.allclose(lit_scenes.mean_light(light, weighed(rgb, everywhere)), (warm + 2 * cold) / 3)
+    assert np.allclose(lit_scenes.mean_light(light, weighed(0 * rgb, everywhere)), (warm + cold) / 2)
+
+
+def test_lens_strews_a_few_percent_of_a_lamps_light_and_no_more(spectra: Spectra) -> None:
+    """Veiling glare: what a lamp adds outside itself is a share of what it sends, however far that reaches."""
+    camera = SpectralCamera(spectra, spectra.sensitivity[0])
+    shares = []
+    for seed in range(200):
+        frame = np.zeros((200, 200, 3), np.float32)
+        lit_scenes.add_lamps(frame, camera, [spectra.black_body(2500)], np.random.default_rng(seed))
+        level = frame.max(-1)
+        if level.max() > 1:
+            lamps = level >= 1
+            shares.append(level[~lamps].sum() / level[lamps].sum())
+
+    assert 0.002 < np.median(shares) < 0.05
 
 
 def test_network_learns_from_examples(spectra: Spectra, photos: list[np.ndarray]) -> None:

@@ -8,7 +8,7 @@ from training_making import write_photos
 
 from flexispd.errors import SetupError
 from flexispd.resources import data_folder
-from flexispd.training.photos import PatchSampler, load_photos, split
+from flexispd.training.photos import PatchSampler, load_photos, load_surfaces, split
 
 KEPT = data_folder("weights") / "recipes" / "kept.txt"
 
@@ -40,6 +40,24 @@ def test_photographs_of_the_list_are_kept_wherever_they_lie(photos, tmp_path):
 
     assert [path.name for path in kept] == listed[:1]
     assert len(shown) == 19
+
+
+def test_photographs_of_lamps_and_low_suns_do_not_stand_for_surfaces(photos, tmp_path):
+    """
+    Which light such a scene is in when it is lit anew, nobody can say; of other folders all that is kept counts.
+    """
+    lines = [line.split() for line in KEPT.read_text().splitlines() if not line.startswith("#")]
+    surface, own_light = (next(name for name, *rest in lines if ("own-light" in rest) == own) for own in (False, True))
+    shutil.copytree(photos, tmp_path / "photos")
+    for plain, name in (("03.png", surface), ("05.png", own_light)):
+        (tmp_path / "photos" / plain).rename(tmp_path / "photos" / name)
+
+    kept = dict(zip((p.name for p in split(tmp_path / "photos")[1]), load_photos(tmp_path / "photos")[1], strict=True))
+    (shown,) = load_surfaces(tmp_path / "photos")
+
+    assert set(kept) == {surface, own_light}
+    assert np.array_equal(shown, kept[surface])
+    assert len(load_surfaces(photos)) == len(load_photos(photos)[1])
 
 
 def test_the_list_names_enough_photographs_of_both_kinds(shared_data):
