@@ -56,9 +56,9 @@ profile tells. Their calibration ends at ISO 6400; beyond it the same lines are 
         """\
 Photographs and cameras that no network was trained on, lit by measured lamps; how far each method's neutral is from the
 true one, as an angle in camera RGB in degrees. "as-shot" is a camera's setting that is 4 degrees off on average, "mix"
-all that stage 2 hears without it. "camera unknown" means that the file brings no colour matrix. The photographs are the
-kept ones that stand for surfaces. "every kept photograph" has those as well that show lamps, stars or a low sun, where
-nobody can say which light is the scene's; "known photographs" are those that the network was trained on, under new
+all that stage 2 hears without it. "camera unknown" means that the file brings no colour matrix. "all" is by day and by
+night. No photograph shows a light of its own, but for "every kept photograph": there lamps, stars and low suns are lit
+anew, and nobody can say which light is meant. "known photographs" are those that the network was trained on, under new
 lights and seen by the kept cameras.""",
     ),
     "night": (

@@ -29,7 +29,7 @@ from flexispd.develop.white_balance import LightEstimates, Witness, camera_of, j
 from flexispd.errors import CaptureError, CorruptRawError, FlexispError, SetupError, UnsupportedRawError, displayable
 from flexispd.profile import Profile
 from flexispd.training.lit_scenes import LitScene
-from flexispd.training.photos import load_photos, load_surfaces
+from flexispd.training.photos import decoded, split, surfaces
 from flexispd.training.spectra import Spectra, load
 from flexispd.training.white_balance import Photos, make_scene, split_cameras, stranger
 from flexispd.types import Float64, ShotInfo, UInt16
@@ -66,20 +66,22 @@ def run_made(
     Errors of every method over the same made scenes; `network` instead of the shipped one.
 
     Cameras are never those that were trained on. Photographs are not either, but for the last scenes: what differs
-    there, and differs for methods that learn nothing too, is how hard the photographs are.
+    there, and differs for methods that learn nothing too, is how hard the photographs are. Only `EVERY_NIGHT` has
+    photographs that show a light of their own.
 
     Raises:
         SetupError: Photographs, spectra or colour-science are missing.
     """
     network = network or _shipped()
-    photos, kept = load_photos(photos_folder)
+    train_on, kept = split(photos_folder)
     spectra = load(spectra_path)
-    surfaces, every, known = (
-        _measured(shown, spectra, scenes, seed, network) for shown in (load_surfaces(photos_folder), kept, photos)
+    fair, every, known = (
+        _measured(decoded(paths), spectra, scenes, seed, network)
+        for paths in (surfaces(kept), kept, surfaces(train_on))
     )
-    night, every_night, known_night = (_by_night(measured) for measured in (surfaces, every, known))
+    night, every_night, known_night = (_by_night(measured) for measured in (fair, every, known))
     rows: list[Row] = []
-    for kind, measured in (("night", night), ("all", surfaces), (EVERY_NIGHT, every_night), (KNOWN_NIGHT, known_night)):
+    for kind, measured in (("night", night), ("all", fair), (EVERY_NIGHT, every_night), (KNOWN_NIGHT, known_night)):
         rows += [{"scenes": kind, "count": len(measured), **row} for row in _summary([m.errors for m in measured])]
     return BenchResult("white-balance", rows)
 

@@ -149,8 +149,9 @@ def white_balance(
     """
     How far the found light is off, in degrees, beside methods that learn nothing.
 
-    On a FOLDER of real frames whose light was measured, or, with --photos and --spectra, on made scenes of cameras and
-    photographs that the network has not seen. There "as-shot" is a camera's setting that is 4 degrees off on average.
+    On a FOLDER of real frames whose light was measured, or, with --photos and --spectra, on made scenes of cameras that
+    the network has not seen, and of photographs that it has seen and that it has not. There "as-shot" is a camera's
+    setting that is 4 degrees off on average.
     """
     from flexispd.bench import white_balance as bench
 

@@ -122,8 +122,8 @@ def look(
     """
     Train the look of stage 3, which sets exposure, contrast, colour and local light from the frame itself.
 
-    What made photographs finished pictures is undone, and the network learns which knobs bring it back. Takes half an
-    hour on a CPU. A run that was stopped goes on from RECIPE.ckpt in the current folder.
+    What made photographs finished pictures is undone, and the network learns which knobs bring it back. Takes some
+    minutes on a CPU. A run that was stopped goes on from RECIPE.ckpt in the current folder.
     """
     _train("look", recipe, (photos, weights, None), (steps, minutes, "cpu"), as_json)
 

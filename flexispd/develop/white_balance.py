@@ -31,8 +31,8 @@ AS_SHOT_DEVIATION = 0.18
 """How far a camera's setting may be off, in log chroma: 4 degrees, and more where a camera was left on daylight."""
 
 NETWORK_DEVIATION = 0.04
-"""Added to what the network says itself. On made scenes of cameras kept back that is what it is off by; real ones are a
-little different."""
+"""Added to what the network says itself. On made scenes of cameras and surfaces kept back it is right about that; real
+ones are a little different."""
 
 STRANGER_DEVIATION = 0.08
 """The same for a camera that goes under the default colour matrix: there the network is too sure of itself."""

@@ -20,7 +20,8 @@ from flexispd.training.spectra import Spectra, SpectralCamera
 from flexispd.types import Float64
 
 BLOOM_SHARE = (-2.5, -1.5)
-"""How much of a lamp's light a lens strews around it, as powers of ten: 0.3 to 3 %, as much as ISO 9358 finds."""
+"""How much of a lamp's light a lens strews around it, as powers of ten: 0.3 to 3 %, the veiling glare of photographic
+lenses as ISO 9358 measures it."""
 
 Generator = np.random.Generator
 Image = NDArray[np.float32]
@@ -80,7 +81,8 @@ def light_scene(photo: NDArray[np.uint8], cameras: Float64, spectra: Spectra, ra
     seen *= level / max(float(np.quantile(seen[..., 1], random.uniform(0.9, 0.995))), 1e-6)
     if night:
         add_lamps(seen, camera, lights, random)
-    carried, small = Camera.of(camera.matrices(both=bool(random.random() < 0.5))), _exposed(seen, random)
+    carried = Camera.of(camera.matrices(both=bool(random.random() < 0.5)))
+    small = _exposed(seen, random)
     return LitScene(small, carried, mean_light(light, small), exposure_ev)
 
 
@@ -126,10 +128,12 @@ def _illuminated(
 
 def mean_light(light: Image, small: Thumbnail) -> Float64:
     """
-    The one neutral for a frame under several lights (h, w, 3): their mean over its pixels, as bright as they are seen.
+    The one neutral for a frame under several lights (h, w, 3): their mean over its pixels, by the root of their level.
 
-    Pixels that are clipped or dark do not count: nobody sees what light falls there. For the lights' shares of each
-    pixel see Kim et al., "Large scale multi-illuminant dataset", ICCV 2021.
+    The root stands for how bright a pixel looks. Pixels that are clipped or dark do not count: nobody sees what light
+    falls there. Bloom counts as the light of what is behind it. For the lights' shares of a pixel see Kim et al.,
+    "Large scale multi-illuminant (LSMI) dataset for developing white balance algorithm under mixed illumination", ICCV
+    2021.
     """
     seen = (small.weight * small.rgb.mean(0).clamp_min(0).sqrt()).double().numpy()[..., None]
     total: Float64 = (light * seen).sum((0, 1)) if seen.sum() > 0 else light.sum((0, 1), dtype=np.float64)
@@ -145,7 +149,7 @@ def _field(shape: tuple[int, int], random: Generator) -> Image:
 
 
 def add_lamps(seen: Image, camera: SpectralCamera, lights: list[Float64], random: Generator) -> None:
-    """Put lamps and signs that clip, with their bloom, into an exposed scene."""
+    """Put lamps and signs that clip into an exposed scene; long ones, which stand for several, have long blooms."""
     height, width = seen.shape[:2]
     y, x = np.mgrid[:height, :width].astype(np.float32)
     for _ in range(random.poisson(4)):
@@ -158,11 +162,18 @@ def add_lamps(seen: Image, camera: SpectralCamera, lights: list[Float64], random
         squeeze = random.uniform(0.2, 1)
         distance = np.hypot(x - random.uniform(0, width), (y - random.uniform(0, height)) * squeeze)
         radius, power = random.uniform(0.5, 4), 2.0 ** random.uniform(0, 9)
-        reach = random.uniform(2, 12)
-        # Over the plane the lamp adds up to pi radius^2, what is strewn about it to 2 pi reach^2.
-        bloom = 10.0 ** random.uniform(*BLOOM_SHARE) * (radius / reach) ** 2 / 2
-        glow = power * ((distance < radius) + bloom * np.exp(-distance / reach))
+        reach, strewn = random.uniform(2, 12), 10.0 ** random.uniform(*BLOOM_SHARE)
+        glow = power * lamp(distance, radius, reach, strewn)
         seen += (glow[..., None] * tint / tint.max()).astype(np.float32)
+
+
+def lamp(distance: Image, radius: float, reach: float, strewn: float) -> Image:
+    """
+    A disc of brightness 1, and the share `strewn` of its light around it, falling off by e within `reach`; (h, w).
+
+    Over the plane a disc adds up to pi radius^2, what falls off exponentially to 2 pi reach^2.
+    """
+    return np.asarray((distance < radius) + strewn * (radius / reach) ** 2 / 2 * np.exp(-distance / reach), np.float32)
 
 
 def _exposed(seen: Image, random: Generator) -> Thumbnail:

@@ -129,7 +129,7 @@ def taken(shown: Image, random: Generator) -> tuple[Image, float]:
     """
     A frame (h, w, 4) of which a picture in linear light may have been made, and the variance of its read noise.
 
-    Most pictures were only exposed too little, and their white is still in the frame. The others have passed through a
+    Half of them were only exposed too little, and their white is still in the frame. The others have passed through a
     camera's curve: their scene had lamps and skies far beyond white, which the sensor clips.
     """
     tint = np.exp2(random.normal(0, 0.06, 4)).astype(np.float32)

@@ -32,7 +32,7 @@ def load_photos(folder: Path) -> tuple[Photos, Photos]:
         SetupError: There are too few photographs to train on.
     """
     train_on, kept = split(folder)
-    return [_decode(path) for path in train_on], [_decode(path) for path in kept]
+    return decoded(train_on), decoded(kept)
 
 
 def split(folder: Path) -> tuple[list[Path], list[Path]]:
@@ -48,22 +48,35 @@ def split(folder: Path) -> tuple[list[Path], list[Path]]:
             f"{displayable(folder)} holds too few photographs to train on: {len(paths)}.",
             remedy=f"Name a folder with at least {VALIDATION_SHARE} JPEG or PNG photographs.",
         )
-    listed = _listed()
+    listed = _listed("kept.txt")
     kept = {p for p in paths if p.name in listed} or set(paths[::VALIDATION_SHARE])
     return [p for p in paths if p not in kept], sorted(kept)
 
 
-def load_surfaces(folder: Path) -> Photos:
-    """The kept photographs below `folder` that stand for a scene's surfaces: those that show no light of their own."""
-    listed = _listed()
-    return [_decode(path) for path in split(folder)[1] if not listed.get(path.name, False)]
+def surfaces(paths: list[Path]) -> list[Path]:
+    """
+    Those photographs that show no light of their own, so that they may stand for the surfaces of a scene.
+
+    weights/recipes/own-light.txt lists the others. Where it lists all of them, all are taken.
+    """
+    shining = _listed("own-light.txt")
+    return [path for path in paths if path.name not in shining] or paths
 
 
-def _listed() -> dict[str, bool]:
-    """Names of the photographs that are never trained on, and whether each shows the colour of its own light."""
-    lines = (data_folder("weights") / "recipes" / "kept.txt").read_text().splitlines()
-    words = [line.split() for line in lines if line and not line.startswith("#")]
-    return {name: OWN_LIGHT in rest for name, *rest in words}
+def decoded(paths: list[Path]) -> Photos:
+    """
+    Photographs as (H, W, 3) R, G, B arrays.
+
+    Raises:
+        SetupError: A file is not a photograph.
+    """
+    return [_decode(path) for path in paths]
+
+
+def _listed(name: str) -> set[str]:
+    """Names of photographs in one of the lists of weights/recipes."""
+    lines = (data_folder("weights") / "recipes" / name).read_text().splitlines()
+    return {line.split()[0] for line in lines if line and not line.startswith("#")}
 
 
 def _decode(path: Path) -> UInt8:
@@ -79,9 +92,6 @@ def center(photo: UInt8, edge_px: int, multiple: int) -> UInt8:
     top, left = (photo.shape[0] - height) // 2, (photo.shape[1] - width) // 2
     return photo[top : top + height, left : left + width]
 
-
-OWN_LIGHT = "own-light"
-"""Mark of photographs of lamps, stars and low suns."""
 
 CELL_PX = 32
 """Edge of the cells in which hard patches are looked for."""

@@ -15,7 +15,7 @@ from flexispd.develop.networks.loader import begin_with, load_into, store_state
 from flexispd.errors import SetupError
 from flexispd.training import demosaic, denoise, look, white_balance
 from flexispd.training.loop import Task, train
-from flexispd.training.photos import Photos, load_photos, load_surfaces
+from flexispd.training.photos import Photos, decoded, load_photos, split, surfaces
 from flexispd.training.recipe import Recipe
 from flexispd.training.sensor import lit_cameras
 from flexispd.weights import MANIFEST, WeightEntry, model_set, read_manifest, write_manifest
@@ -67,7 +67,8 @@ def _demosaic(photos: Photos, kept: Photos, sources: Sources, recipe: Recipe, de
 
 
 def _white_balance(photos: Photos, _: Photos, sources: Sources, recipe: Recipe, __: torch.device) -> Task:
-    return white_balance.task(photos, load_surfaces(sources.photos), sources.needed_spectra, recipe)
+    shown = decoded(surfaces(split(sources.photos)[1]))
+    return white_balance.task(photos, shown, sources.needed_spectra, recipe)
 
 
 def _look(photos: Photos, kept: Photos, _: Sources, recipe: Recipe, __: torch.device) -> Task:
@@ -116,8 +117,8 @@ def run(recipe: Recipe, sources: Sources, *, device: str = "auto", minutes: floa
         sha256="",
         architecture=recipe.architecture,
         licence="Apache-2.0",
-        trained=f"flexispd train --recipe {recipe.name}: {schedule.steps} steps of {schedule.optimizer.title()}, "
-        "averaged weights",
+        trained=f"flexispd train {recipe.stage} --recipe {recipe.name}: {schedule.steps} steps of "
+        f"{schedule.optimizer.title()}, averaged weights",
         data=f"{len(photos)} photographs, {made_of}",
         figures={f"validation_{task.figure}": round(task.validate(averaged), 3)},
     )

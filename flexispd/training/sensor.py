@@ -133,7 +133,11 @@ def _shares(count: int, edge: int, random: Generator) -> Tensor:
 
 
 def _add_lamps(light: Tensor, neutral: Tensor, random: Generator) -> None:
-    """Put lamps with their glow into some frames (B, 3, H, W), in the colour of the frame's lights."""
+    """
+    Put lamps with their glow into some frames (B, 3, H, W), in the colour of the frame's lights.
+
+    More glow than a lens strews: what is to be learnt is that noise on a slope beside clipped light is still noise.
+    """
     count, _, height, width = light.shape
     y = torch.arange(height, device=light.device)[:, None]
     x = torch.arange(width, device=light.device)[None]

@@ -19,6 +19,10 @@ LIGHT = (0.72, 1.0, 0.41)
 METHODS = {"gray-world", "shades-of-gray", "gray-edge", "gray-pixel", "network", "mix"}
 
 
+KEPT = ("015d5a70b3.jpg", "1684f03db3.jpg")
+"""A flower and a town by night, both kept from training."""
+
+
 def lit(seed, size=(96, 128)):
     """Grey and coloured tiles under LIGHT, (h, w, 3) R, G, B in 0..1; colours average out."""
     random = np.random.default_rng(seed)
@@ -125,19 +129,17 @@ def test_scenes_need_photographs_and_spectra(options):
     assert "--spectra" in result.stderr
 
 
-def test_made_scenes_are_measured_by_night_and_altogether(shared_data, monkeypatch):
+def test_made_scenes_are_measured_by_night_and_altogether(shared_data, tmp_path):
     """
     Rows of every method for nights and for all scenes, for nights of kept photographs that show lights as well, and of
     photographs that were trained on; a setting of the camera is off by what it is meant to be.
     """
     pytest.importorskip("colour", reason="colour-science is not installed")
     random = np.random.default_rng(0)
-    photos = [cv2.resize(random.integers(0, 255, (20, 24, 3)).astype(np.uint8), (168, 140)) for _ in range(4)]
-    monkeypatch.setattr(bench, "load_photos", lambda _: (photos[:1], photos[1:]))
-    monkeypatch.setattr(bench, "load_surfaces", lambda _: photos[2:])
-    result = bench.run_made(
-        shared_data / "photos", shared_data / "camera" / "spectra.npz", 6, network=IlluminantNet().eval()
-    )
+    for name in (*(f"{number:02}.png" for number in range(16)), *KEPT):
+        picture = cv2.resize(random.integers(0, 255, (20, 24, 3)).astype(np.uint8), (168, 140))
+        (tmp_path / name).write_bytes(cv2.imencode(".png", picture)[1].tobytes())
+    result = bench.run_made(tmp_path, shared_data / "camera" / "spectra.npz", 6, network=IlluminantNet().eval())
     kinds = ("night", "all", bench.EVERY_NIGHT, bench.KNOWN_NIGHT)
     by_kind = {kind: [row for row in result.rows if row["scenes"] == kind] for kind in kinds}
 

@@ -83,19 +83,27 @@ def test_light_of_a_frame_is_the_mean_of_what_falls_on_the_pixels_that_can_be_se
     assert np.allclose(lit_scenes.mean_light(light, weighed(0 * rgb, everywhere)), (warm + cold) / 2)
 
 
-def test_lens_strews_a_few_percent_of_a_lamps_light_and_no_more(spectra: Spectra) -> None:
-    """Veiling glare: what a lamp adds outside itself is a share of what it sends, however far that reaches."""
-    camera = SpectralCamera(spectra, spectra.sensitivity[0])
-    shares = []
-    for seed in range(200):
-        frame = np.zeros((200, 200, 3), np.float32)
-        lit_scenes.add_lamps(frame, camera, [spectra.black_body(2500)], np.random.default_rng(seed))
-        level = frame.max(-1)
-        if level.max() > 1:
-            lamps = level >= 1
-            shares.append(level[~lamps].sum() / level[lamps].sum())
+@pytest.mark.parametrize("reach", [2.0, 12.0])
+def test_lens_strews_the_same_share_of_a_lamps_light_however_far(reach: float) -> None:
+    """Veiling glare: what a lamp adds around itself is a share of what it sends."""
+    y, x = np.mgrid[-200:201, -200:201].astype(np.float32)
+    lit = lit_scenes.lamp(np.hypot(y, x), radius=4.0, reach=reach, strewn=0.03)
+    disc = lit_scenes.lamp(np.hypot(y, x), radius=4.0, reach=reach, strewn=0.0)
 
-    assert 0.002 < np.median(shares) < 0.05
+    assert (lit - disc).sum() == pytest.approx(0.03 * np.pi * 4.0**2, rel=0.03)
+    assert disc.sum() == pytest.approx(np.pi * 4.0**2, rel=0.15)  # of few pixels
+
+
+def test_under_one_light_the_truth_is_its_neutral(
+    spectra: Spectra, photos: list[np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However the frame is lit, exposed, and strewn with lamps of other colours."""
+    light = spectra.black_body(2500)
+    monkeypatch.setattr(lit_scenes, "_lights", lambda *_: ([light], 3.0))
+    neutral = SpectralCamera(spectra, spectra.sensitivity[0]).neutral(light)
+
+    for seed in range(5):
+        assert np.allclose(make_scene(photos, spectra.sensitivity[:1], spectra, (6, seed)).neutral, neutral, atol=1e-5)
 
 
 def test_network_learns_from_examples(spectra: Spectra, photos: list[np.ndarray]) -> None:

@@ -8,9 +8,13 @@ from training_making import write_photos
 
 from flexispd.errors import SetupError
 from flexispd.resources import data_folder
-from flexispd.training.photos import PatchSampler, load_photos, load_surfaces, split
+from flexispd.training.photos import PatchSampler, load_photos, split, surfaces
 
-KEPT = data_folder("weights") / "recipes" / "kept.txt"
+KEPT, OWN_LIGHT = (data_folder("weights") / "recipes" / name for name in ("kept.txt", "own-light.txt"))
+
+
+def names(listed):
+    return [line.split()[0] for line in listed.read_text().splitlines() if not line.startswith("#")]
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +36,7 @@ def test_photographs_of_the_list_are_kept_wherever_they_lie(photos, tmp_path):
     """
     The figures that are quoted are measured on them.
     """
-    listed = [line.split()[0] for line in KEPT.read_text().splitlines() if not line.startswith("#")]
+    listed = names(KEPT)
     shutil.copytree(photos, tmp_path / "photos")
     (tmp_path / "photos" / "05.png").rename(tmp_path / "photos" / listed[0])
 
@@ -44,20 +48,24 @@ def test_photographs_of_the_list_are_kept_wherever_they_lie(photos, tmp_path):
 
 def test_photographs_of_lamps_and_low_suns_do_not_stand_for_surfaces(photos, tmp_path):
     """
-    Which light such a scene is in when it is lit anew, nobody can say; of other folders all that is kept counts.
+    Which light such a scene is in when it is lit anew, nobody can say. Of a folder of nothing else all are taken.
     """
-    lines = [line.split() for line in KEPT.read_text().splitlines() if not line.startswith("#")]
-    surface, own_light = (next(name for name, *rest in lines if ("own-light" in rest) == own) for own in (False, True))
-    shutil.copytree(photos, tmp_path / "photos")
-    for plain, name in (("03.png", surface), ("05.png", own_light)):
-        (tmp_path / "photos" / plain).rename(tmp_path / "photos" / name)
+    shining = tmp_path / names(OWN_LIGHT)[0]
+    plain = sorted(photos.iterdir())
 
-    kept = dict(zip((p.name for p in split(tmp_path / "photos")[1]), load_photos(tmp_path / "photos")[1], strict=True))
-    (shown,) = load_surfaces(tmp_path / "photos")
+    assert surfaces([*plain, shining]) == plain
+    assert surfaces([shining]) == [shining]
 
-    assert set(kept) == {surface, own_light}
-    assert np.array_equal(shown, kept[surface])
-    assert len(load_surfaces(photos)) == len(load_photos(photos)[1])
+
+def test_a_photograph_that_is_kept_and_one_that_is_not_may_show_a_light(shared_data):
+    """
+    Both lists name files that are there, and enough photographs of surfaces are left on either side.
+    """
+    shown, kept = split(shared_data / "photos")
+
+    assert set(names(KEPT)) | set(names(OWN_LIGHT)) <= {path.name for path in (*shown, *kept)}
+    assert len(surfaces(kept)) == 10
+    assert len(surfaces(shown)) == 113
 
 
 def test_the_list_names_enough_photographs_of_both_kinds(shared_data):

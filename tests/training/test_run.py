@@ -1,5 +1,6 @@
 """`flexispd train` ends in weights that the program loads."""
 
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -171,6 +172,27 @@ def test_a_stage_that_needs_spectra_says_so(photos, tmp_path):
         with pytest.raises(SetupError, match="spectral") as caught:
             run(made, Sources(photos, tmp_path), device="cpu")
         assert "--spectra" in caught.value.remedy
+
+
+def test_white_balance_is_measured_on_kept_photographs_that_show_no_light(photos, tmp_path, monkeypatch):
+    """
+    It learns from all that are not kept.
+    """
+
+    class AskedError(Exception):
+        pass
+
+    def task(learnt, measured, *_):
+        raise AskedError(len(learnt), len(measured))
+
+    folder = shutil.copytree(photos, tmp_path / "photos")
+    for plain, listed in (("03.png", "015d5a70b3.jpg"), ("05.png", "1684f03db3.jpg")):  # a flower, a town by night
+        (folder / plain).rename(folder / listed)
+    monkeypatch.setattr(white_balance, "task", task)
+
+    with pytest.raises(AskedError) as caught:
+        run(recipe("white-balance"), Sources(folder, tmp_path, tmp_path / "spectra.npz"), device="cpu")
+    assert caught.value.args == (18, 1)
 
 
 def test_the_white_balance_network_learns(shared_data, photos, monkeypatch):
