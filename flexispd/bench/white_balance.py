@@ -29,9 +29,9 @@ from flexispd.develop.white_balance import LightEstimates, Witness, camera_of, j
 from flexispd.errors import CaptureError, CorruptRawError, FlexispError, SetupError, UnsupportedRawError, displayable
 from flexispd.profile import Profile
 from flexispd.training.lit_scenes import LitScene
-from flexispd.training.photos import decoded, split, surfaces
+from flexispd.training.photos import Photos, decoded, split, surfaces
 from flexispd.training.spectra import Spectra, load
-from flexispd.training.white_balance import Photos, make_scene, split_cameras, stranger
+from flexispd.training.white_balance import make_scene, split_cameras, stranger
 from flexispd.types import Float64, ShotInfo, UInt16
 
 SCENES = 400

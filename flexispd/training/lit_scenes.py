@@ -80,7 +80,7 @@ def light_scene(photo: NDArray[np.uint8], cameras: Float64, spectra: Spectra, ra
     level = 2.0 ** (random.uniform(-6, 0) if night else random.uniform(-2.5, 0.3))
     seen *= level / max(float(np.quantile(seen[..., 1], random.uniform(0.9, 0.995))), 1e-6)
     if night:
-        add_lamps(seen, camera, lights, random)
+        _add_lamps(seen, camera, lights, random)
     carried = Camera.of(camera.matrices(both=bool(random.random() < 0.5)))
     small = _exposed(seen, random)
     return LitScene(small, carried, mean_light(light, small), exposure_ev)
@@ -148,7 +148,7 @@ def _field(shape: tuple[int, int], random: Generator) -> Image:
     return np.asarray(np.exp(smooth), np.float32)
 
 
-def add_lamps(seen: Image, camera: SpectralCamera, lights: list[Float64], random: Generator) -> None:
+def _add_lamps(seen: Image, camera: SpectralCamera, lights: list[Float64], random: Generator) -> None:
     """Put lamps and signs that clip into an exposed scene; long ones, which stand for several, have long blooms."""
     height, width = seen.shape[:2]
     y, x = np.mgrid[:height, :width].astype(np.float32)

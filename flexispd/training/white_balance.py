@@ -15,7 +15,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -25,6 +24,7 @@ from flexispd.develop.networks.illuminant_net import BIN_WIDTH, BINS, BLUE_RANGE
 from flexispd.develop.white_balance import camera_of, scene_input
 from flexispd.training.lit_scenes import LitScene, light_scene
 from flexispd.training.loop import Task
+from flexispd.training.photos import Photos
 from flexispd.training.recipe import Recipe
 from flexispd.training.spectra import Spectra, load
 from flexispd.types import Float64
@@ -49,8 +49,6 @@ without both, scenes are learnt by heart."""
 
 TAIL_SHARE = 4
 """One in so many of a batch's errors, the largest, count more: they are what spoils a picture."""
-
-Photos = list[NDArray[np.uint8]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
